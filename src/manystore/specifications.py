@@ -1,0 +1,425 @@
+"""Predicates written once: evaluated in memory here, compiled by each store to its own language.
+
+    Specification(
+        where=(field("email") == "ada@example.org") & field("role").is_in(["User", "Admin"]),
+        order=(Descending("createdAt"),),
+        limit=50,
+    )
+
+Fields are named as in documents; a dot leads into a part (`subscription.isActive`). Meaning, the same in
+every store: null and missing are the same and satisfy only `is_missing`; a value of another type than the
+field is declared with counts as missing; text is compared by code point, timestamps by the instant to the
+microsecond. Results follow the given order, then the key, missing values first (last where descending), so
+the order is total, and a continuation means the same in every store, also when the truth moves between two
+pages.
+"""
+
+import base64
+import binascii
+import datetime as dt
+from collections.abc import Iterable
+from typing import Any, Final, Literal
+
+import msgspec
+
+from manystore.errors import InvalidSpecificationError
+from manystore.instants import microseconds, parse_instant
+from manystore.records import Content, Field, FieldType, Kind, Record, canonical, parse
+
+MAX_LIMIT: Final = 1000
+
+Scalar = str | int | float | bool
+Operator = Literal["==", "!=", "<", "<=", ">", ">="]
+
+
+class Predicate(msgspec.Struct, frozen=True):
+    """Something that holds of a record's content or does not; combine with `&`, `|` and `~`."""
+
+    def __and__(self, other: "Predicate") -> "Predicate":
+        return Both((self, other))
+
+    def __or__(self, other: "Predicate") -> "Predicate":
+        return Either((self, other))
+
+    def __invert__(self) -> "Predicate":
+        return Not(self)
+
+
+class Compare(Predicate, frozen=True):
+    """`field` `operator` `value`; with `ignoring_case`, both sides in lower case (text only).
+
+    `!=` holds of values that are there and differ. Lists, parts and JSON are not compared.
+    """
+
+    field: str
+    operator: Operator
+    value: Scalar
+    ignoring_case: bool = False
+
+
+class IsIn(Predicate, frozen=True):
+    """`field` equals one of `values`; with none given, nothing does."""
+
+    field: str
+    values: tuple[Scalar, ...]
+
+
+class IsMissing(Predicate, frozen=True):
+    """`field` is null or not there (or, in old data, of another type than declared)."""
+
+    field: str
+
+
+class Contains(Predicate, frozen=True):
+    """`field` is a list of strings that holds `value`."""
+
+    field: str
+    value: str
+
+
+class Both(Predicate, frozen=True):
+    """All of `parts` hold; with none given, that is true of everything."""
+
+    parts: tuple[Predicate, ...]
+
+
+class Either(Predicate, frozen=True):
+    """At least one of `parts` holds; with none given, that is true of nothing."""
+
+    parts: tuple[Predicate, ...]
+
+
+class Not(Predicate, frozen=True):
+    """`part` does not hold."""
+
+    part: Predicate
+
+
+EVERYTHING: Final = Both(())
+
+
+class field:  # noqa: N801 - reads as a word of the language in which predicates are written
+    """The left side of a comparison: `field("email") == "ada@example.org"`."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __eq__(self, value: Scalar) -> Predicate:  # type: ignore[override]
+        return Compare(self.name, "==", value)
+
+    def __ne__(self, value: Scalar) -> Predicate:  # type: ignore[override]
+        return Compare(self.name, "!=", value)
+
+    def __lt__(self, value: Scalar) -> Predicate:
+        return Compare(self.name, "<", value)
+
+    def __le__(self, value: Scalar) -> Predicate:
+        return Compare(self.name, "<=", value)
+
+    def __gt__(self, value: Scalar) -> Predicate:
+        return Compare(self.name, ">", value)
+
+    def __ge__(self, value: Scalar) -> Predicate:
+        return Compare(self.name, ">=", value)
+
+    def equals_ignoring_case(self, value: str) -> Predicate:
+        """Equal but for the case of letters, in the sense of Python's and PostgreSQL's `lower`."""
+        return Compare(self.name, "==", value, ignoring_case=True)
+
+    def is_in(self, values: Iterable[Scalar]) -> Predicate:
+        """Equal to one of `values`."""
+        return IsIn(self.name, tuple(values))
+
+    def is_missing(self) -> Predicate:
+        """Null or not there."""
+        return IsMissing(self.name)
+
+    def contains(self, value: str) -> Predicate:
+        """A list of strings that holds `value`."""
+        return Contains(self.name, value)
+
+
+class Ascending(msgspec.Struct, frozen=True):
+    """Order by `field`, smallest first."""
+
+    field: str
+
+
+class Descending(msgspec.Struct, frozen=True):
+    """Order by `field`, largest first."""
+
+    field: str
+
+
+class Specification(msgspec.Struct, frozen=True, kw_only=True):
+    """What to find: a predicate, an order, how many, and where a former page ended."""
+
+    where: Predicate = EVERYTHING
+    order: tuple[Ascending | Descending, ...] = ()
+    limit: int = 100
+    continuation: str | None = None
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Records, and the continuation with which to ask for more; None when there are no more."""
+
+    records: tuple[Record, ...]
+    continuation: str | None
+
+
+_ORDERED: Final = (
+    FieldType.UUID,
+    FieldType.STRING,
+    FieldType.TIMESTAMP,
+    FieldType.DATE,
+    FieldType.BOOLEAN,
+    FieldType.INTEGER,
+    FieldType.NUMBER,
+)
+_TEXTS: Final = (FieldType.UUID, FieldType.STRING, FieldType.DATE)
+
+
+def field_at(kind: Kind, path: str) -> Field:
+    """The declared field that a path of a specification names; InvalidSpecificationError if there is none."""
+    fields: tuple[Field, ...] = kind.fields
+    found: Field | None = None
+    for name in path.split("."):
+        found = next((each for each in fields if each.name == name), None)
+        fields = found.fields if found is not None and found.type is FieldType.OBJECT else ()
+        if found is None:
+            raise InvalidSpecificationError(kind=kind.name, reason=f"no field named {path!r}")
+    assert found is not None
+    return found
+
+
+def value_at(content: Content, path: str) -> Any:
+    """What the content has at a path; None where it is null or missing."""
+    value: Any = content
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def comparable(field_type: FieldType, value: object) -> Scalar | None:
+    """The value by which all stores compare: text, number, truth value, or microseconds of an instant.
+
+    None where the value is null, missing or of another type than declared.
+    """
+    if field_type is FieldType.TIMESTAMP:
+        instant = parse_instant(value)
+        return None if instant is None else microseconds(instant)
+    if field_type in _TEXTS:
+        return value if isinstance(value, str) else None
+    if field_type is FieldType.BOOLEAN:
+        return value if isinstance(value, bool) else None
+    if isinstance(value, bool):
+        return None
+    if field_type is FieldType.INTEGER:
+        return value if isinstance(value, int) else None
+    if field_type is FieldType.NUMBER:
+        return value if isinstance(value, (int, float)) else None
+    return None
+
+
+def check(kind: Kind, specification: Specification) -> None:
+    """Raise InvalidSpecificationError unless every store could evaluate the specification for this kind."""
+    if not 1 <= specification.limit <= MAX_LIMIT:
+        reason = f"limit {specification.limit} is not between 1 and {MAX_LIMIT}"
+        raise InvalidSpecificationError(kind=kind.name, reason=reason)
+    for order in specification.order:
+        if field_at(kind, order.field).type not in _ORDERED:
+            raise InvalidSpecificationError(kind=kind.name, reason=f"{order.field} has no order")
+    _check_predicate(kind, specification.where)
+    start_of(kind, specification)
+
+
+def _check_predicate(kind: Kind, predicate: Predicate) -> None:
+    match predicate:
+        case Both(parts) | Either(parts):
+            for part in parts:
+                _check_predicate(kind, part)
+        case Not(part):
+            _check_predicate(kind, part)
+        case Compare(path, _, value, ignoring_case):
+            _check_value(kind, path, value)
+            if ignoring_case and field_at(kind, path).type is not FieldType.STRING:
+                raise InvalidSpecificationError(
+                    kind=kind.name, reason=f"{path} is not text, so it has no case"
+                )
+        case IsIn(path, values):
+            for value in values:
+                _check_value(kind, path, value)
+        case IsMissing(path):
+            field_at(kind, path)
+        case Contains(path, _):
+            if field_at(kind, path).type is not FieldType.STRINGS:
+                raise InvalidSpecificationError(kind=kind.name, reason=f"{path} is not a list of strings")
+        case _:
+            raise InvalidSpecificationError(kind=kind.name, reason=f"{predicate!r} is not a known predicate")
+
+
+def _check_value(kind: Kind, path: str, value: Scalar) -> None:
+    declared = field_at(kind, path)
+    if comparable(declared.type, value) is None:
+        reason = f"{path} is a {declared.type.value} and cannot be compared with {value!r}"
+        raise InvalidSpecificationError(kind=kind.name, reason=reason)
+
+
+def holds(kind: Kind, predicate: Predicate, content: Content) -> bool:
+    """Whether the predicate holds of a record's content: what every compilation must agree with."""
+    match predicate:
+        case Both(parts):
+            return all(holds(kind, part, content) for part in parts)
+        case Either(parts):
+            return any(holds(kind, part, content) for part in parts)
+        case Not(part):
+            return not holds(kind, part, content)
+        case Compare(path, operator, value, ignoring_case):
+            declared = field_at(kind, path).type
+            left, right = comparable(declared, value_at(content, path)), comparable(declared, value)
+            if ignoring_case and isinstance(left, str) and isinstance(right, str):
+                left, right = left.lower(), right.lower()
+            return left is not None and _compare(left, operator, right)
+        case IsIn(path, values):
+            declared = field_at(kind, path).type
+            left = comparable(declared, value_at(content, path))
+            return left is not None and any(left == comparable(declared, value) for value in values)
+        case IsMissing(path):
+            return _is_missing(field_at(kind, path).type, value_at(content, path))
+        case Contains(path, value):
+            listed = value_at(content, path)
+            return _is_strings(listed) and value in listed
+        case _:
+            raise InvalidSpecificationError(kind=kind.name, reason=f"{predicate!r} is not a known predicate")
+
+
+def _compare(left: Any, operator: Operator, right: Any) -> bool:
+    match operator:
+        case "==":
+            return bool(left == right)
+        case "!=":
+            return bool(left != right)
+        case "<":
+            return bool(left < right)
+        case "<=":
+            return bool(left <= right)
+        case ">":
+            return bool(left > right)
+        case ">=":
+            return bool(left >= right)
+
+
+def _is_strings(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
+def _is_missing(field_type: FieldType, value: object) -> bool:
+    if field_type in _ORDERED:
+        return comparable(field_type, value) is None
+    if field_type is FieldType.STRINGS:
+        return not _is_strings(value)
+    return value is None
+
+
+SortKey = tuple[tuple[Any, ...], ...]
+
+
+class _Reversed:
+    """Wraps a comparable value so that larger ones sort first."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __lt__(self, other: "_Reversed") -> bool:
+        return bool(other.value < self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Reversed) and bool(self.value == other.value)
+
+
+def sort_values(kind: Kind, specification: Specification, record: Record) -> list[Scalar | None]:
+    """The record's comparable values in the fields of the order: what a continuation remembers."""
+    content = record.content or {}
+    return [
+        comparable(field_at(kind, order.field).type, value_at(content, order.field))
+        for order in specification.order
+    ]
+
+
+def _sort_key(specification: Specification, values: list[Scalar | None], key: str) -> tuple[Any, ...]:
+    parts: list[Any] = []
+    for order, value in zip(specification.order, values, strict=True):
+        part = (0, 0) if value is None else (1, value)
+        parts.append(_Reversed(part) if isinstance(order, Descending) else part)
+    return (*parts, key)
+
+
+class Start(msgspec.Struct, frozen=True):
+    """Where a page begins: after the record with these sort values and this key."""
+
+    values: list[Scalar | None]
+    key: str
+
+
+def start_of(kind: Kind, specification: Specification) -> Start | None:
+    """What the continuation says, or None on the first page.
+
+    Raises InvalidSpecificationError for one that cannot be read or belongs to another order.
+    """
+    if specification.continuation is None:
+        return None
+    try:
+        fields, values, key = parse(base64.urlsafe_b64decode(specification.continuation.encode("ascii")))
+        start = Start(list(values), str(key))
+    except (ValueError, TypeError, binascii.Error) as error:
+        raise InvalidSpecificationError(kind=kind.name, reason="the continuation cannot be read") from error
+    if fields != _order_names(specification) or len(start.values) != len(specification.order):
+        raise InvalidSpecificationError(kind=kind.name, reason="the continuation belongs to another order")
+    return start
+
+
+def continuation_after(kind: Kind, specification: Specification, last: Record) -> str:
+    """The continuation of a page that ended with `last`."""
+    parts = [_order_names(specification), sort_values(kind, specification, last), last.key]
+    return base64.urlsafe_b64encode(canonical(parts)).decode("ascii")
+
+
+def _order_names(specification: Specification) -> list[str]:
+    return [("-" if isinstance(o, Descending) else "+") + o.field for o in specification.order]
+
+
+def page_of(kind: Kind, specification: Specification, records: Iterable[Record]) -> Page:
+    """Evaluate a specification in memory over live records in any order.
+
+    Raises InvalidSpecificationError.
+    """
+    check(kind, specification)
+    start = start_of(kind, specification)
+    after = None if start is None else _sort_key(specification, start.values, start.key)
+    found = []
+    for record in records:
+        if record.content is None or not holds(kind, specification.where, record.content):
+            continue
+        sort_key = _sort_key(specification, sort_values(kind, specification, record), record.key)
+        if after is None or after < sort_key:
+            found.append((sort_key, record))
+    found.sort(key=lambda pair: pair[0])
+    return cut_page(kind, specification, [record for _, record in found[: specification.limit + 1]])
+
+
+def cut_page(kind: Kind, specification: Specification, records: list[Record]) -> Page:
+    """A page from up to `limit` + 1 records in order: the one too many only tells that there are more."""
+    page = records[: specification.limit]
+    more = len(records) > specification.limit
+    return Page(tuple(page), continuation_after(kind, specification, page[-1]) if more else None)
+
+
+def instant_value(value: Scalar) -> dt.datetime:
+    """The instant that a checked timestamp value of a predicate names, for stores with a type for it."""
+    instant = parse_instant(value)
+    assert instant is not None, "the specification was not checked"
+    return instant

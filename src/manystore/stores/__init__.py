@@ -1,0 +1,1 @@
+"""The stores: one small protocol (`store.py`), one file or small room a product, one contract suite."""

@@ -1,0 +1,176 @@
+"""What every store offers; one file a product beside this one, one contract suite that all of them pass.
+
+A store plays one of two parts for a kind. As the **truth** it decides the order of writes: `put` and
+`delete` are compare-and-set, raise the version by one, are refused under a stale epoch, and enter the
+change log in the same atomic step. As a **copy** it takes finished records by `apply`, where the newer
+version wins whatever the order of arrival; what is applied does not enter its change log.
+
+Beside the records a store keeps two kinds of small state, so that they live and die with the data:
+a **fence** per kind (the epoch under which it takes writes, or none) and **notes** (positions, checkpoints,
+the sync queue, leases), each changed by compare-and-set.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from manystore.changes import ChangeBatch, Position
+from manystore.errors import RefusedError
+from manystore.records import Content, Kind, Record
+from manystore.specifications import Page, Specification
+
+Fencing = Literal["transaction", "lease"]
+"""How a stale writer is stopped: by the write's own transaction, or only by the lease that it holds."""
+
+
+class Fence(msgspec.Struct, frozen=True, kw_only=True):
+    """The state that a store checks a write of a kind against.
+
+    `admits` is whether this store takes writes of the kind under `epoch` now. `body` is the caller's own
+    state (placement keeps the phase there); the store carries it untouched.
+    """
+
+    epoch: int
+    admits: bool
+    body: bytes = b""
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True):
+    """A small named value. `revision` is raised by one at every change; 0 means that it is not there yet."""
+
+    name: str
+    value: bytes
+    revision: int
+
+
+class KeyRange(msgspec.Struct, frozen=True):
+    """Keys with `after` < key ≤ `upto` in code-point order; None is open."""
+
+    after: str | None = None
+    upto: str | None = None
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """The record was newer than what the copy held, and now stands there."""
+
+
+class Ignored(msgspec.Struct, frozen=True):
+    """The copy already held this version with this content, or a newer one (`held`)."""
+
+    held: int
+
+
+class Diverged(msgspec.Struct, frozen=True):
+    """The copy holds the same version with other content. Neither was touched; a person must look."""
+
+    version: int
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The copy cannot take this record; the others of the batch were not held up."""
+
+    error: RefusedError
+
+
+Outcome = Applied | Ignored | Diverged | Refused
+
+
+class Store(Protocol):
+    """One database. Methods raise UnavailableError (ThrottledError) when it cannot be asked just now."""
+
+    @property
+    def name(self) -> str:
+        """How logs, certificates and refusals call this store."""
+
+    @property
+    def fencing(self) -> Fencing:
+        """Whether writes are fenced by their own transaction or by lease alone."""
+
+    async def open(self) -> None:
+        """Connect, and prepare what the engine itself needs in the store. Idempotent."""
+
+    async def close(self) -> None:
+        """Let go of every connection, thread and file. Idempotent."""
+
+    # -- reading -------------------------------------------------------------------------------------
+
+    async def get(self, kind: Kind, key: str) -> Record | None:
+        """The record, its tombstone if it was deleted, or None if the store never saw it."""
+
+    async def get_many(self, kind: Kind, keys: Sequence[str]) -> dict[str, Record]:
+        """The records and tombstones that exist under `keys`, by key."""
+
+    async def find(self, kind: Kind, specification: Specification) -> Page:
+        """The live records that satisfy the specification, in its order, one page of them."""
+
+    async def scan(self, kind: Kind, key_range: KeyRange, limit: int) -> list[Record]:
+        """Up to `limit` records *and tombstones* of the range, by key in code-point order."""
+
+    async def ranges(self, kind: Kind, count: int) -> list[KeyRange]:
+        """About `count` ranges of like size that together cover every key once; at least one."""
+
+    async def count(self, kind: Kind) -> int:
+        """How many live records there are."""
+
+    # -- writing, as the truth -----------------------------------------------------------------------
+
+    async def put(
+        self, kind: Kind, key: str, content: Content, *, expected: int | None, epoch: int
+    ) -> Record:
+        """Write the record if its live version is `expected` (None: if there is none), under `epoch`.
+
+        The new version is one above the last that the key ever had, tombstones included; 1 for a new key.
+        Raises VersionConflictError, StaleEpochError, UniqueError, MissingParentError,
+        NotRepresentableError, InvalidRecordError; whatever is raised, nothing was written.
+        """
+
+    async def delete(self, kind: Kind, key: str, *, expected: int, epoch: int) -> Record:
+        """Leave a tombstone if the live version is `expected`, under `epoch`; returns it.
+
+        Raises VersionConflictError (also where there is nothing to delete) and StaleEpochError.
+        """
+
+    # -- writing, as a copy --------------------------------------------------------------------------
+
+    async def apply(
+        self, kind: Kind, records: Sequence[Record], *, note: Note | None = None
+    ) -> list[Outcome]:
+        """Bring the records in where they are newer; one outcome for each, in order.
+
+        Version 0 is older than any other version and newer than nothing at all. With a `note`, its value
+        is stored in the same atomic step under its name, whatever its revision was, so that a checkpoint
+        is durable exactly when the rows are. A record that is refused does not stop the others.
+        """
+
+    # -- the change log ------------------------------------------------------------------------------
+
+    async def changes(self, kind: Kind, after: Position, limit: int) -> ChangeBatch:
+        """Up to about `limit` accepted writes after a position; none is ever skipped, however late it commits."""
+
+    async def head(self, kind: Kind) -> Position:
+        """A position that every write accepted before this call lies at or below."""
+
+    # -- fences and notes ----------------------------------------------------------------------------
+
+    async def fence(self, kind: Kind) -> Fence | None:
+        """The kind's fence, or None if it was never raised here."""
+
+    async def raise_fence(self, kind: Kind, fence: Fence, *, expected: int | None) -> bool:
+        """Replace the fence if its epoch is `expected` (None: if there is none yet); whether it was.
+
+        When this returns True, no write under a former epoch can be accepted any more by a store whose
+        fencing is "transaction": those under way have either been accepted or will be refused.
+        """
+
+    async def note(self, name: str) -> Note:
+        """The note of that name; revision 0 and empty if there is none."""
+
+    async def notes(self, prefix: str) -> list[Note]:
+        """All notes whose name begins with `prefix`, by name."""
+
+    async def write_note(self, name: str, value: bytes, *, expected: int) -> bool:
+        """Replace the note if its revision is `expected` (0: if there is none); whether it was."""
+
+    async def drop_note(self, name: str, *, expected: int) -> bool:
+        """Remove the note if its revision is `expected`; whether it was."""

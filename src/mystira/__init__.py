@@ -1,0 +1,1 @@
+"""Mystira: an interactive-story game for families, on the engine `manystore`."""
