@@ -9,22 +9,18 @@
 Fields are named as in documents; a dot leads into a part (`subscription.isActive`). Meaning, the same in
 every store: null and missing are the same and satisfy only `is_missing`; a value of another type than the
 field is declared with counts as missing; text is compared by code point, timestamps by the instant to the
-microsecond. Results follow the given order, then the key, missing values first (last where descending), so
-the order is total, and a continuation means the same in every store, also when the truth moves between two
-pages.
+microsecond. `holds` is that meaning; order and pages are in `paging`.
 """
 
-import base64
-import binascii
 import datetime as dt
 from collections.abc import Iterable
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 
 from manystore.errors import InvalidSpecificationError
 from manystore.instants import microseconds, parse_instant
-from manystore.records import Content, Field, FieldType, Kind, Record, canonical, parse
+from manystore.records import Content, Field, FieldType, Kind, Record, find_unspeakable
 
 MAX_LIMIT: Final = 1000
 
@@ -169,7 +165,7 @@ class Page(msgspec.Struct, frozen=True):
     continuation: str | None
 
 
-_ORDERED: Final = (
+ORDERED: Final = (
     FieldType.UUID,
     FieldType.STRING,
     FieldType.TIMESTAMP,
@@ -178,7 +174,10 @@ _ORDERED: Final = (
     FieldType.INTEGER,
     FieldType.NUMBER,
 )
-_TEXTS: Final = (FieldType.UUID, FieldType.STRING, FieldType.DATE)
+"""The types of which values can be compared and sorted."""
+
+TEXTS: Final = (FieldType.UUID, FieldType.STRING, FieldType.DATE)
+"""Those of them that are compared as text, by code point."""
 
 
 def field_at(kind: Kind, path: str) -> Field:
@@ -210,7 +209,7 @@ def comparable(field_type: FieldType, value: object) -> Scalar | None:
     if field_type is FieldType.TIMESTAMP:
         instant = parse_instant(value)
         return None if instant is None else microseconds(instant)
-    if field_type in _TEXTS:
+    if field_type in TEXTS:
         return value if isinstance(value, str) else None
     if field_type is FieldType.BOOLEAN:
         return value if isinstance(value, bool) else None
@@ -223,46 +222,53 @@ def comparable(field_type: FieldType, value: object) -> Scalar | None:
     return None
 
 
-def check(kind: Kind, specification: Specification) -> None:
-    """Raise InvalidSpecificationError unless every store could evaluate the specification for this kind."""
-    if not 1 <= specification.limit <= MAX_LIMIT:
-        reason = f"limit {specification.limit} is not between 1 and {MAX_LIMIT}"
-        raise InvalidSpecificationError(kind=kind.name, reason=reason)
-    for order in specification.order:
-        if field_at(kind, order.field).type not in _ORDERED:
-            raise InvalidSpecificationError(kind=kind.name, reason=f"{order.field} has no order")
-    _check_predicate(kind, specification.where)
-    start_of(kind, specification)
-
-
-def _check_predicate(kind: Kind, predicate: Predicate) -> None:
+def check_predicate(kind: Kind, predicate: Predicate) -> None:
+    """Raise InvalidSpecificationError unless every store could evaluate the predicate for this kind."""
     match predicate:
         case Both(parts) | Either(parts):
             for part in parts:
-                _check_predicate(kind, part)
+                check_predicate(kind, part)
         case Not(part):
-            _check_predicate(kind, part)
-        case Compare(path, _, value, ignoring_case):
+            check_predicate(kind, part)
+        case Compare(path, operator, value):
+            if operator not in get_args(Operator):
+                raise InvalidSpecificationError(kind=kind.name, reason=f"{operator!r} is not an operator")
             _check_value(kind, path, value)
-            if ignoring_case and field_at(kind, path).type is not FieldType.STRING:
-                raise InvalidSpecificationError(
-                    kind=kind.name, reason=f"{path} is not text, so it has no case"
-                )
+            _check_case(kind, predicate)
         case IsIn(path, values):
             for value in values:
                 _check_value(kind, path, value)
+            _check_ordered(kind, path)
         case IsMissing(path):
             field_at(kind, path)
         case Contains(path, _):
-            if field_at(kind, path).type is not FieldType.STRINGS:
-                raise InvalidSpecificationError(kind=kind.name, reason=f"{path} is not a list of strings")
+            _check_list(kind, predicate)
         case _:
             raise InvalidSpecificationError(kind=kind.name, reason=f"{predicate!r} is not a known predicate")
 
 
+def _check_case(kind: Kind, predicate: Compare) -> None:
+    path = predicate.field
+    if predicate.ignoring_case and field_at(kind, path).type is not FieldType.STRING:
+        raise InvalidSpecificationError(kind=kind.name, reason=f"{path} is not text, so it has no case")
+
+
+def _check_ordered(kind: Kind, path: str) -> None:
+    if field_at(kind, path).type not in ORDERED:
+        raise InvalidSpecificationError(kind=kind.name, reason=f"{path} has no values to compare")
+
+
+def _check_list(kind: Kind, predicate: Contains) -> None:
+    path = predicate.field
+    if field_at(kind, path).type is not FieldType.STRINGS:
+        raise InvalidSpecificationError(kind=kind.name, reason=f"{path} is not a list of strings")
+    if not isinstance(predicate.value, str):
+        raise InvalidSpecificationError(kind=kind.name, reason=f"{path} holds no {predicate.value!r}")
+
+
 def _check_value(kind: Kind, path: str, value: Scalar) -> None:
     declared = field_at(kind, path)
-    if comparable(declared.type, value) is None:
+    if comparable(declared.type, value) is None or find_unspeakable(value):
         reason = f"{path} is a {declared.type.value} and cannot be compared with {value!r}"
         raise InvalidSpecificationError(kind=kind.name, reason=reason)
 
@@ -316,106 +322,11 @@ def _is_strings(value: object) -> bool:
 
 
 def _is_missing(field_type: FieldType, value: object) -> bool:
-    if field_type in _ORDERED:
+    if field_type in ORDERED:
         return comparable(field_type, value) is None
     if field_type is FieldType.STRINGS:
         return not _is_strings(value)
     return value is None
-
-
-SortKey = tuple[tuple[Any, ...], ...]
-
-
-class _Reversed:
-    """Wraps a comparable value so that larger ones sort first."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __lt__(self, other: "_Reversed") -> bool:
-        return bool(other.value < self.value)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Reversed) and bool(self.value == other.value)
-
-
-def sort_values(kind: Kind, specification: Specification, record: Record) -> list[Scalar | None]:
-    """The record's comparable values in the fields of the order: what a continuation remembers."""
-    content = record.content or {}
-    return [
-        comparable(field_at(kind, order.field).type, value_at(content, order.field))
-        for order in specification.order
-    ]
-
-
-def _sort_key(specification: Specification, values: list[Scalar | None], key: str) -> tuple[Any, ...]:
-    parts: list[Any] = []
-    for order, value in zip(specification.order, values, strict=True):
-        part = (0, 0) if value is None else (1, value)
-        parts.append(_Reversed(part) if isinstance(order, Descending) else part)
-    return (*parts, key)
-
-
-class Start(msgspec.Struct, frozen=True):
-    """Where a page begins: after the record with these sort values and this key."""
-
-    values: list[Scalar | None]
-    key: str
-
-
-def start_of(kind: Kind, specification: Specification) -> Start | None:
-    """What the continuation says, or None on the first page.
-
-    Raises InvalidSpecificationError for one that cannot be read or belongs to another order.
-    """
-    if specification.continuation is None:
-        return None
-    try:
-        fields, values, key = parse(base64.urlsafe_b64decode(specification.continuation.encode("ascii")))
-        start = Start(list(values), str(key))
-    except (ValueError, TypeError, binascii.Error) as error:
-        raise InvalidSpecificationError(kind=kind.name, reason="the continuation cannot be read") from error
-    if fields != _order_names(specification) or len(start.values) != len(specification.order):
-        raise InvalidSpecificationError(kind=kind.name, reason="the continuation belongs to another order")
-    return start
-
-
-def continuation_after(kind: Kind, specification: Specification, last: Record) -> str:
-    """The continuation of a page that ended with `last`."""
-    parts = [_order_names(specification), sort_values(kind, specification, last), last.key]
-    return base64.urlsafe_b64encode(canonical(parts)).decode("ascii")
-
-
-def _order_names(specification: Specification) -> list[str]:
-    return [("-" if isinstance(o, Descending) else "+") + o.field for o in specification.order]
-
-
-def page_of(kind: Kind, specification: Specification, records: Iterable[Record]) -> Page:
-    """Evaluate a specification in memory over live records in any order.
-
-    Raises InvalidSpecificationError.
-    """
-    check(kind, specification)
-    start = start_of(kind, specification)
-    after = None if start is None else _sort_key(specification, start.values, start.key)
-    found = []
-    for record in records:
-        if record.content is None or not holds(kind, specification.where, record.content):
-            continue
-        sort_key = _sort_key(specification, sort_values(kind, specification, record), record.key)
-        if after is None or after < sort_key:
-            found.append((sort_key, record))
-    found.sort(key=lambda pair: pair[0])
-    return cut_page(kind, specification, [record for _, record in found[: specification.limit + 1]])
-
-
-def cut_page(kind: Kind, specification: Specification, records: list[Record]) -> Page:
-    """A page from up to `limit` + 1 records in order: the one too many only tells that there are more."""
-    page = records[: specification.limit]
-    more = len(records) > specification.limit
-    return Page(tuple(page), continuation_after(kind, specification, page[-1]) if more else None)
 
 
 def instant_value(value: Scalar) -> dt.datetime:
