@@ -1,0 +1,20 @@
+"""Where a kind lives: its truth, its copy, its phase, and who may write under which epoch."""
+
+from manystore.placement.leases import Leases, await_acknowledgements
+from manystore.placement.phases import Phase, Placement, Side, State
+from manystore.placement.transitions import announce, commit, install, read_state, step, undo
+
+__all__ = [
+    "Leases",
+    "Phase",
+    "Placement",
+    "Side",
+    "State",
+    "announce",
+    "await_acknowledgements",
+    "commit",
+    "install",
+    "read_state",
+    "step",
+    "undo",
+]

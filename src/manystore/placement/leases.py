@@ -1,0 +1,233 @@
+"""A node's right to write: what it knows of each kind's state, and for how long that knowledge holds.
+
+A node (one process) registers itself with the truth (a *beat*), then reads the state; what it read is good
+for one lease from *before it asked*, on its own monotonic clock, and never longer than a lease after its
+last beat. So a node that is frozen, cut off or slow stops writing by itself, and whoever changes the state
+knows when: a node that acknowledged the new epoch has no older write under way, and a node whose beat has
+not moved for a lease has no right left. Stores that fence writes in their own transaction need none of
+that waiting; for those that cannot (Cosmos DB), it is the fence.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+import msgspec
+
+from manystore.clock import Clock
+from manystore.errors import DrainingError, UnavailableError, UnknownKindError
+from manystore.placement.phases import Placement, Side, State
+from manystore.placement.transitions import install, read_state, undo
+from manystore.stores.store import Store
+
+_BEATS_PER_LEASE: Final = 4
+_WATCH_WHILE_DRAINING: Final = 0.01
+"""Seconds between two looks at a state in which writes wait; this is part of the pause that users feel."""
+
+
+class Attendance(msgspec.Struct, frozen=True):
+    """What a node last said: a counter that moves with every beat, and the epoch that it acknowledges."""
+
+    beat: int
+    acknowledged: int
+
+
+def attendance_prefix(placement: Placement) -> str:
+    """Under which notes of the truth the nodes of a kind register."""
+    return f"nodes/{placement.kind.name}/"
+
+
+class _Holding:
+    """What one node holds of one kind."""
+
+    def __init__(self, placement: Placement) -> None:
+        self.placement = placement
+        self.state: State | None = None
+        self.good_until = float("-inf")
+        self.beat_at = float("-inf")
+        self.beats = 0
+        self.acknowledged = 0
+        self.writing: dict[int, int] = {}
+        self.draining_since: tuple[int, float] | None = None
+        self.refreshing = asyncio.Lock()
+
+    def acknowledgeable(self) -> int:
+        """The newest epoch under which, and above no older one, this node has writes under way."""
+        state_epoch = 0 if self.state is None else self.state.epoch
+        return min([state_epoch, *(epoch for epoch, writes in self.writing.items() if writes)])
+
+
+class Leases:
+    """All that one node knows of the states of its kinds.
+
+    `lease` is in seconds; an announced cut-over that is not decided after `drain_limit` seconds is undone.
+    """
+
+    def __init__(
+        self,
+        placements: Sequence[Placement],
+        *,
+        node: str,
+        clock: Clock,
+        lease: float = 2.0,
+        poll: float = 0.1,
+        drain_limit: float = 10.0,
+    ) -> None:
+        self._holdings = {placement.kind.name: _Holding(placement) for placement in placements}
+        self._node, self._clock, self._lease = node, clock, lease
+        self._poll, self._drain_limit = min(poll, lease / _BEATS_PER_LEASE), drain_limit
+
+    async def state(self, kind: str) -> State:
+        """The state as last read, however old; asks only if it was never read. Enough for reading."""
+        holding = self._holding(kind)
+        return holding.state if holding.state is not None else await self.refresh(kind)
+
+    def placement(self, kind: str) -> Placement:
+        """The placement of a kind. Raises UnknownKindError."""
+        return self._holding(kind).placement
+
+    @contextlib.asynccontextmanager
+    async def writing(self, kind: str) -> AsyncIterator[State]:
+        """Hold the right to write a kind under the state given, for the length of the block.
+
+        Raises DrainingError while a cut-over is under way and UnavailableError without a live lease.
+        """
+        holding = self._holding(kind)
+        if self._clock.monotonic() >= holding.good_until:
+            await self.refresh(kind)
+        state = holding.state
+        if state is None or self._clock.monotonic() >= holding.good_until:
+            reason = "this node could not renew its lease"
+            raise UnavailableError(subject=kind, reason=reason, retry_after=self._lease)
+        if not state.takes_writes:
+            raise DrainingError(subject=kind, reason="its truth is moving", retry_after=_WATCH_WHILE_DRAINING)
+        # From here to the increment there is no await: the lease and the mark are one step.
+        holding.writing[state.epoch] = holding.writing.get(state.epoch, 0) + 1
+        try:
+            yield state
+        finally:
+            holding.writing[state.epoch] -= 1
+            if not holding.writing[state.epoch]:
+                del holding.writing[state.epoch]
+
+    async def refresh(self, kind: str) -> State:
+        """Read the state anew, renewing the lease; undoes an announced cut-over that nobody decides."""
+        holding = self._holding(kind)
+        async with holding.refreshing:
+            return await self._refresh(holding)
+
+    async def _refresh(self, holding: _Holding) -> State:
+        placement = holding.placement
+        if holding.state is None:
+            holding.state = await install(placement)
+        heard_by: int | None = holding.state.epoch if holding.beats else None
+        while True:
+            before, asked = holding.state, self._clock.monotonic()
+            # A truth that has just taken over must know of this node before the lease counts; and the same
+            # beat tells the coordinator of a cut-over that this node has heard.
+            if heard_by != before.epoch or self._owes_a_beat(holding, asked):
+                await self._beat(holding, placement.truth(before))
+                holding.beat_at = asked
+            heard_by = before.epoch
+            holding.state = state = await read_state(placement, expected=before.truth)
+            if state.epoch == before.epoch:
+                break
+        holding.good_until = min(asked, holding.beat_at) + self._lease
+        return await self._mind_the_drain(holding, state)
+
+    async def _mind_the_drain(self, holding: _Holding, state: State) -> State:
+        if state.takes_writes:
+            holding.draining_since = None
+            return state
+        now = self._clock.monotonic()
+        if holding.draining_since is None or holding.draining_since[0] != state.epoch:
+            holding.draining_since = (state.epoch, now)
+        if now - holding.draining_since[1] < self._drain_limit:
+            return state
+        await undo(holding.placement, state)
+        holding.state = await read_state(holding.placement, expected=state.truth)
+        return holding.state
+
+    def _owes_a_beat(self, holding: _Holding, now: float) -> bool:
+        if now - holding.beat_at >= self._lease / _BEATS_PER_LEASE:
+            return True
+        return holding.acknowledgeable() > holding.acknowledged
+
+    async def _beat(self, holding: _Holding, truth: Store) -> None:
+        holding.beats += 1
+        acknowledged = holding.acknowledgeable()
+        said = msgspec.json.encode(Attendance(holding.beats, acknowledged))
+        name = attendance_prefix(holding.placement) + self._node
+        while True:
+            note = await truth.note(name)
+            if await truth.write_note(name, said, expected=note.revision):
+                holding.acknowledged = acknowledged
+                return
+
+    async def await_steady(self, kind: str, patience: float) -> State:
+        """Wait until writes are admitted again, at most `patience` seconds; DrainingError after that."""
+        deadline = self._clock.monotonic() + patience
+        while not (state := await self.refresh(kind)).takes_writes:
+            if self._clock.monotonic() >= deadline:
+                raise DrainingError(subject=kind, reason="its truth is moving", retry_after=1.0)
+            await self._clock.sleep(_WATCH_WHILE_DRAINING)
+        return state
+
+    async def keep(self) -> None:
+        """Renew the leases of all kinds that this node has used, until cancelled."""
+        while True:
+            for name, holding in self._holdings.items():
+                if holding.state is None:
+                    continue
+                # A store that cannot be asked lets the lease run out, which is the point of leases.
+                with contextlib.suppress(UnavailableError):
+                    await self.refresh(name)
+            await self._clock.sleep(self._poll)
+
+    async def leave(self) -> None:
+        """Take this node's name off the registers, so that nobody waits for it."""
+        for holding in self._holdings.values():
+            if holding.state is None:
+                continue
+            name = attendance_prefix(holding.placement) + self._node
+            with contextlib.suppress(UnavailableError):
+                for side in Side:
+                    store = holding.placement.store(side)
+                    note = await store.note(name)
+                    await store.drop_note(name, expected=note.revision)
+
+    def _holding(self, kind: str) -> _Holding:
+        try:
+            return self._holdings[kind]
+        except KeyError:
+            raise UnknownKindError(kind=kind) from None
+
+
+async def await_acknowledgements(
+    placement: Placement, draining: State, *, clock: Clock, lease: float
+) -> None:
+    """Wait until no node can still write under an epoch before `draining`.
+
+    Every registered node has either acknowledged the epoch or let its lease run out, seen as a beat that
+    does not move for longer than a lease (a tenth more, for clocks that do not run alike). Nodes gone that
+    way are taken off the register.
+    """
+    truth, prefix = placement.truth(draining), attendance_prefix(placement)
+    first_seen: dict[str, tuple[int, float]] = {}
+    while True:
+        waiting = False
+        for note in await truth.notes(prefix):
+            said = msgspec.json.decode(note.value, type=Attendance)
+            if said.acknowledged >= draining.epoch:
+                continue
+            beat, since = first_seen.setdefault(note.name, (said.beat, clock.monotonic()))
+            if beat != said.beat:
+                first_seen[note.name] = (said.beat, clock.monotonic())
+            elif clock.monotonic() - since > lease * 1.1:
+                await truth.drop_note(note.name, expected=note.revision)
+                continue
+            waiting = True
+        if not waiting:
+            return
+        await clock.sleep(_WATCH_WHILE_DRAINING)

@@ -1,0 +1,100 @@
+"""How a kind goes from one state to the next, so that a crash anywhere leaves one truth in force.
+
+The state is kept in both stores, as the body of the fence that each checks writes against. A store's word
+counts only where it names *itself* the truth; at most one store does at any time. A change of truth is
+
+    1. announce   old truth: epoch + 1, admits nothing          (undone by whoever finds it abandoned)
+    2. commit     old truth: epoch + 2, names the other store   ← one compare-and-set decides
+    3. install    new truth: epoch + 2, admits writes           (done by whoever finds it missing)
+
+Before 2, the old truth can take writes again (`undo`, also by compare-and-set on the same fence, so that
+exactly one of commit and undo wins). After 2 nobody is truth until 3, and anyone who looks carries 3 out;
+it is idempotent because the new truth's former fence has a lower epoch and is replaced only if unchanged.
+"""
+
+from manystore.errors import UnavailableError
+from manystore.placement.phases import Phase, Placement, Side, State
+
+_READS = 20
+"""How often a state that others keep changing is read before giving up; each loss means someone else won."""
+
+
+async def install(placement: Placement) -> State:
+    """Bring the kind into its initial phase if it was never in any; returns the state in force."""
+    first = State(phase=placement.initial, epoch=1)
+    fences = [await placement.store(side).fence(placement.kind) for side in Side]
+    if fences == [None, None]:
+        # Losing this race is as good as winning it: another node installed the same first state.
+        await placement.truth(first).raise_fence(placement.kind, first.fence_for(first.truth), expected=None)
+    return await read_state(placement)
+
+
+async def read_state(placement: Placement, expected: Side | None = None) -> State:
+    """The state in force, asking the `expected` truth first, and finishing a commit left half done.
+
+    Raises UnavailableError where the kind was never installed or a store cannot be asked.
+    """
+    for _ in range(_READS):
+        if expected is not None and (state := await _own_word(placement, expected)) is not None:
+            return state
+        words = {side: await _word(placement, side) for side in Side}
+        for side, state in words.items():
+            if state is not None and state.truth is side:
+                return state
+        # No store names itself: the old truth has let go and the new one has not taken up. Help.
+        spoken = [state for state in words.values() if state is not None]
+        if not spoken:
+            raise UnavailableError(subject=placement.kind.name, reason="it was never placed in any store")
+        latest = max(spoken, key=lambda state: state.epoch)
+        former = words[latest.truth]
+        await _take_up(placement, latest, None if former is None else former.epoch)
+    raise UnavailableError(subject=placement.kind.name, reason="its phase keeps changing")
+
+
+async def _word(placement: Placement, side: Side) -> State | None:
+    fence = await placement.store(side).fence(placement.kind)
+    return None if fence is None else State.of(fence)
+
+
+async def _own_word(placement: Placement, side: Side) -> State | None:
+    state = await _word(placement, side)
+    return state if state is not None and state.truth is side else None
+
+
+async def _take_up(placement: Placement, state: State, former_epoch: int | None) -> None:
+    fence = state.fence_for(state.truth)
+    await placement.truth(state).raise_fence(placement.kind, fence, expected=former_epoch)
+
+
+async def _replace(placement: Placement, old: State, new: State) -> bool:
+    """Put `new` in the place of `old` in the store that `old` names the truth."""
+    fence = new.fence_for(old.truth)
+    return await placement.truth(old).raise_fence(placement.kind, fence, expected=old.epoch)
+
+
+async def step(placement: Placement, state: State, phase: Phase) -> State | None:
+    """Go to a neighbouring phase with the same truth; None if somebody else changed the state first."""
+    new = State(phase=phase, epoch=state.epoch + 1)
+    return new if await _replace(placement, state, new) else None
+
+
+async def announce(placement: Placement, state: State, phase: Phase) -> State | None:
+    """Stop writes on the way to a phase with the other truth; None if somebody else was first."""
+    new = State(phase=state.phase, epoch=state.epoch + 1, draining_to=phase)
+    return new if await _replace(placement, state, new) else None
+
+
+async def commit(placement: Placement, draining: State, phase: Phase) -> State | None:
+    """Move the truth; None if the drain was undone by somebody else, in which case nothing has moved."""
+    new = State(phase=phase, epoch=draining.epoch + 1)
+    if not await _replace(placement, draining, new):
+        return None
+    former = await _word(placement, new.truth)
+    await _take_up(placement, new, None if former is None else former.epoch)
+    return new
+
+
+async def undo(placement: Placement, draining: State) -> State | None:
+    """Let the old truth take writes again; None if the drain was committed or undone by somebody else."""
+    new = State(phase=draining.phase, epoch=draining.epoch + 1)
+    return new if await _replace(placement, draining, new) else None

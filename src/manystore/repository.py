@@ -1,0 +1,192 @@
+"""What a use case holds: typed values of one kind, wherever its truth lives just now.
+
+    accounts = Repository(Account, placement, leases, clock)
+    stored = await accounts.create(account)
+    stored = await accounts.change(stored, renamed(stored.value))
+
+A write goes to the truth under the epoch that this node holds a lease for. If the phase changes meanwhile
+the write is refused by the store, and is made again under the new epoch; while a cut-over drains, writes
+wait for it (`patience`), reads go on. Sync, invalidation and publication follow the change log by
+themselves: nothing is done here for them.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, Generic, Protocol, TypeVar, cast
+
+import msgspec
+
+from manystore.clock import Clock
+from manystore.errors import DrainingError, InvalidRecordError, StaleEpochError
+from manystore.placement import Leases, Phase, Side
+from manystore.records import Content, Kind, Record
+from manystore.specifications import Specification
+from manystore.stores.store import Store
+
+_Result = TypeVar("_Result")
+
+
+class Identified(Protocol):
+    """A value with an id, which is the record's key as text."""
+
+    @property
+    def id(self) -> object:
+        """The record's key, or something whose text is the key (a UUID)."""
+
+
+T = TypeVar("T", bound=Identified)
+
+
+class Stored(msgspec.Struct, Generic[T], frozen=True):
+    """A value as it stands in the truth, with the version to say when changing it."""
+
+    key: str
+    version: int
+    value: T
+    record: Record
+
+
+class Found(msgspec.Struct, Generic[T], frozen=True):
+    """One page of values, and the continuation with which to ask for more."""
+
+    items: tuple[Stored[T], ...]
+    continuation: str | None
+
+
+class Counters(msgspec.Struct):
+    """What a repository has noticed. `fallback_reads` should stay zero: each was a record that the new
+    truth did not have and the old one did.
+    """
+
+    fallback_reads: int = 0
+    stale_epochs: int = 0
+    waits_for_cut_over: int = 0
+
+
+class Repository(Generic[T]):
+    """The records of one kind as values of type `T` (a msgspec Struct with an `id`)."""
+
+    def __init__(
+        self, model: type[T], kind: Kind, leases: Leases, clock: Clock, *, patience: float = 5.0
+    ) -> None:
+        self.kind: Final = kind
+        self.counters: Final = Counters()
+        self._model, self._leases, self._clock, self._patience = model, leases, clock, patience
+        self._placement = leases.placement(kind.name)
+
+    async def get(self, key: str) -> Stored[T] | None:
+        """The value, or None where it is absent or deleted. Raises InvalidRecordError for a malformed key."""
+        self.kind.check_key(key)
+        state = await self._leases.state(self.kind.name)
+        record = await self._placement.truth(state).get(self.kind, key)
+        if record is None and state.phase is Phase.DUAL_WRITE_TARGET_READ:
+            record = await self._fall_back(key)
+        return None if record is None or record.content is None else self._stored(record)
+
+    async def _fall_back(self, key: str) -> Record | None:
+        """A record that the new truth never saw, from the old one; repairs the new truth and is counted."""
+        record = await self._placement.source.get(self.kind, key)
+        if record is None or record.content is None:
+            return None
+        self.counters.fallback_reads += 1
+        await self._placement.store(Side.TARGET).apply(self.kind, [record])
+        return record
+
+    async def find(self, specification: Specification) -> Found[T]:
+        """The values that satisfy a specification. Raises InvalidSpecificationError."""
+        state = await self._leases.state(self.kind.name)
+        page = await self._placement.truth(state).find(self.kind, specification)
+        return Found(tuple(self._stored(record) for record in page.records), page.continuation)
+
+    async def create(self, value: T) -> Stored[T]:
+        """Write a new record.
+
+        Raises VersionConflictError where one is there already, UniqueError, MissingParentError,
+        NotRepresentableError, and UnavailableError where no truth can be written in time.
+        """
+        content = cast(Content, msgspec.to_builtins(value))
+        return await self._put(str(value.id), content, expected=None)
+
+    async def change(self, stored: Stored[T], value: T) -> Stored[T]:
+        """Replace the value as it was read by another, keeping what the model does not know.
+
+        Raises VersionConflictError where somebody else changed the record since; otherwise as `create`.
+        """
+        before, after = msgspec.to_builtins(stored.value), msgspec.to_builtins(value)
+        content = cast(Content, overlay(stored.record.content, before, after))
+        return await self._put(stored.key, content, expected=stored.version)
+
+    async def delete(self, stored: Stored[T]) -> None:
+        """Delete the record as it was read. Raises VersionConflictError where it was changed since."""
+
+        async def attempt(truth: Store, epoch: int) -> Record:
+            return await truth.delete(self.kind, stored.key, expected=stored.version, epoch=epoch)
+
+        await self._write(attempt)
+
+    async def _put(self, key: str, content: Content, *, expected: int | None) -> Stored[T]:
+        self.kind.check(key, content)
+
+        async def attempt(truth: Store, epoch: int) -> Record:
+            return await truth.put(self.kind, key, content, expected=expected, epoch=epoch)
+
+        return self._stored(await self._write(attempt))
+
+    async def _write(self, attempt: Callable[[Store, int], Awaitable[_Result]]) -> _Result:
+        name = self.kind.name
+        deadline = self._clock.monotonic() + self._patience
+        while True:
+            try:
+                async with self._leases.writing(name) as state:
+                    return await attempt(self._placement.truth(state), state.epoch)
+            except DrainingError:
+                self.counters.waits_for_cut_over += 1
+            except StaleEpochError:
+                # The phase moved between our reading it and the store's checking it. Nothing was written.
+                self.counters.stale_epochs += 1
+            left = deadline - self._clock.monotonic()
+            if left <= 0:
+                raise DrainingError(subject=name, reason="its truth is moving", retry_after=1.0)
+            await self._leases.await_steady(name, left)
+
+    def _stored(self, record: Record) -> Stored[T]:
+        try:
+            value = msgspec.convert(record.content, self._model)
+        except msgspec.ValidationError as error:
+            reason = f"the stored record does not fit the model: {error}"
+            raise InvalidRecordError(kind=self.kind.name, key=record.key, path="$", reason=reason) from error
+        return Stored(record.key, record.version, value, record)
+
+
+def overlay(original: Any, before: Any, after: Any) -> Any:
+    """Carry the difference between two forms of a value over to the original that the first was read from.
+
+    What did not change keeps the original's own spelling, nulls and gaps; names that the model does not
+    know stay. Elements of a list are matched by their `id`, where they have one.
+    """
+    if before == after and type(before) is type(after):
+        return original
+    if isinstance(after, Mapping) and isinstance(original, Mapping):
+        was = before if isinstance(before, Mapping) else {}
+        kept = {name: value for name, value in original.items() if name in after or name not in was}
+        return kept | {
+            name: overlay(original[name], was.get(name), value) if name in original else value
+            for name, value in after.items()
+            if name in original or name not in was or was[name] != value
+        }
+    if isinstance(after, list) and isinstance(original, list) and isinstance(before, list):
+        originals = {_id_of(element): element for element in original}
+        befores = {_id_of(element): element for element in before}
+        return [_overlay_element(originals, befores, element) for element in after]
+    return after
+
+
+def _overlay_element(originals: Mapping[Any, Any], befores: Mapping[Any, Any], element: Any) -> Any:
+    name = _id_of(element)
+    if name is None or name not in originals:
+        return element
+    return overlay(originals[name], befores.get(name), element)
+
+
+def _id_of(element: Any) -> Any:
+    identity = element.get("id") if isinstance(element, Mapping) else None
+    return identity if isinstance(identity, (str, int)) else None
