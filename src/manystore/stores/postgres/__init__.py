@@ -1,0 +1,5 @@
+"""PostgreSQL as a store: records in the product's own tables, the engine's state in schema `manystore`."""
+
+from manystore.stores.postgres.mapping import ManyPart, Mapping, OnePart, StringsPart
+
+__all__ = ["ManyPart", "Mapping", "OnePart", "StringsPart"]
