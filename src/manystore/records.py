@@ -137,12 +137,12 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
             if not CANONICAL_UUID.fullmatch(key):
                 reason = "a key of this kind is a UUID in lower case with hyphens"
                 raise InvalidRecordError(kind=self.name, key=key, path="id", reason=reason)
-        elif not key or len(key.encode("utf-8", "surrogatepass")) > 255 or "\x00" in key:
-            reason = "a key is text of 1 to 255 bytes without NUL"
+        elif not is_plain_text(key) or not 1 <= len(key.encode()) <= 255:
+            reason = "a key is text of 1 to 255 bytes without NUL and without lone surrogates"
             raise InvalidRecordError(kind=self.name, key=key, path="id", reason=reason)
 
     def check(self, key: str, content: Content) -> None:
-        """Raise InvalidRecordError unless the content can be a record: its id is the key, all of it is JSON."""
+        """Raise InvalidRecordError unless this can be a record: its id is the key, all of it is JSON."""
         self.check_key(key)
         if content.get("id") != key:
             raise InvalidRecordError(
@@ -189,6 +189,14 @@ def find_unspeakable(value: object, path: str = "") -> tuple[str, str] | None:
                 return found
         return None
     return (path or "$", f"{type(value).__name__} is not a JSON value")
+
+
+_NO_PLAIN_TEXT: Final = re.compile("[\x00\ud800-\udfff]")
+
+
+def is_plain_text(text: str) -> bool:
+    """Whether every database can hold the text as text: it has no NUL and no lone surrogate."""
+    return _NO_PLAIN_TEXT.search(text) is None
 
 
 _encoder = msgspec.json.Encoder(order="sorted")

@@ -1,0 +1,23 @@
+"""The store in dictionaries keeps every promise; the others are compared with it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from manystore.stores.memory import MemoryStore
+from manystore.stores.store import Store
+from manystore.testing.contract import StoreContract
+
+
+class TestMemory(StoreContract):
+    @pytest.fixture
+    async def store(self) -> AsyncIterator[Store]:
+        store = MemoryStore()
+        await store.open()
+        yield store
+        await store.close()
+
+    @pytest.fixture
+    def second(self, store: Store) -> Store:
+        # A dictionary has no other process; two handles on it are one.
+        return store
