@@ -125,6 +125,7 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True):
         _check_root(self)
         for part in self.parts:
             _check_part(self.kind, part)
+            _check_bond(self, part)
 
     @property
     def key_column(self) -> str:
@@ -218,6 +219,16 @@ def _check_part(kind: Kind, part: Part) -> None:
     if not _is_unique(table, unique):
         raise _fail(table, f"nothing keeps ({', '.join(sorted(unique))}) unique")
     _check_unfed(table, {*fed, part.parent})
+
+
+def _check_bond(mapping: Mapping, part: Part) -> None:
+    """Rows of a part must go with their root, or deleting a record would be refused or leave orphans."""
+    key = mapping.table.c[mapping.key_column]
+    bonds = part.table.c[part.parent].foreign_keys
+    if not any(bond.references(mapping.table) and bond.column is key for bond in bonds):
+        raise _fail(part.table, f"column {part.parent} does not reference {key}")
+    if not any(str(bond.ondelete).upper() == "CASCADE" for bond in bonds):
+        raise _fail(part.table, f"the reference by {part.parent} does not cascade on delete")
 
 
 def _check_list(part: StringsPart | ManyPart, field: Field) -> tuple[FieldType, set[str]]:
