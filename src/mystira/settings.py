@@ -1,0 +1,221 @@
+"""What can be set, from where, and what is allowed.
+
+A setting is taken from the first place that has it:
+
+1. the command line (`--port 9000`),
+2. the environment (`MYSTIRA_PORT=9000`; an empty variable counts as absent),
+3. the file (`port = 9000`): `MYSTIRA_CONFIG` where that is set, else `mystira.toml` in the data folder,
+4. the default given here.
+
+A wrong value or an unknown name, wherever it stands, is one sentence that names the place and what is
+allowed. Silence about a misspelt name would be the most expensive answer of all.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Self
+from urllib.parse import urlsplit
+
+import msgspec
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from mystira.errors import SettingError
+
+PREFIX: Final = "MYSTIRA_"
+CONFIG: Final = "MYSTIRA_CONFIG"
+FILE_NAME: Final = "mystira.toml"
+
+NOT_SETTINGS: Final = frozenset({CONFIG, "MYSTIRA_SOCKET_FD", "MYSTIRA_READY_FD"})
+"""Variables under our prefix that are no settings: where the file is, and what a supervisor hands over."""
+
+
+class Allowed(msgspec.Struct, frozen=True):
+    """What a setting may be, as a phrase that ends the sentence of a refusal."""
+
+    phrase: str
+
+
+def _of_scheme(*schemes: str) -> AfterValidator:
+    def check(url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in schemes or not parts.hostname or (parts.port or 0) < 0:
+            raise ValueError("not such a URL")
+        return url
+
+    return AfterValidator(check)
+
+
+PostgresUrl = Annotated[
+    str,
+    _of_scheme("postgresql", "postgres"),
+    Allowed("a URL such as postgresql://user:password@host:5432/database"),
+]
+RedisUrl = Annotated[
+    str, _of_scheme("redis", "rediss"), Allowed("a URL such as redis://:password@host:6379/0")
+]
+CosmosUrl = Annotated[
+    str, _of_scheme("https", "http"), Allowed("a URL such as https://account.documents.azure.com:443/")
+]
+Seconds = Annotated[
+    float,
+    Field(gt=0, le=600, allow_inf_nan=False),
+    Allowed("a number of seconds above 0 and up to 600"),
+]
+
+
+class Settings(BaseSettings):
+    """All settings of one platform. Made by `load_settings`; nobody else reads the environment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True, validate_default=False
+    )
+
+    data_folder: Annotated[Path, Allowed("the path of a folder")] = Field(
+        default=Path(".mystira"), description="Everything that the platform keeps on this machine."
+    )
+    host: Annotated[str, Field(min_length=1), Allowed("a host name or an IP address")] = Field(
+        default="127.0.0.1", description="Where the APIs listen."
+    )
+    port: Annotated[
+        int, Field(ge=0, le=65535), Allowed("a whole number from 0 to 65535 (0 takes a free port)")
+    ] = Field(default=8080, description="The one port behind which all APIs are.")
+    api_processes: Annotated[int, Field(ge=1, le=64), Allowed("a whole number from 1 to 64")] = Field(
+        default=1, description="How many processes serve the APIs."
+    )
+    postgres_url: PostgresUrl | None = Field(
+        default=None, repr=False, description="PostgreSQL 15 or newer; absent: an embedded one."
+    )
+    redis_url: RedisUrl | None = Field(
+        default=None, repr=False, description="Redis 6.2 or newer; absent: an embedded one."
+    )
+    cosmos_url: CosmosUrl | None = Field(
+        default=None, description="Azure Cosmos DB; absent: the embedded document store."
+    )
+    cosmos_key: Annotated[str, Allowed("the account's key")] | None = Field(
+        default=None, repr=False, description="The key to `cosmos_url`."
+    )
+    lease_seconds: Seconds = Field(
+        default=2.0, description="How long a process may go on writing after it last heard of the placement."
+    )
+    dual_write_timeout: Seconds = Field(
+        default=5.0, description="How long a write may take in a store before it is given up, in seconds."
+    )
+
+    @property
+    def documents_path(self) -> Path:
+        """The embedded document store's file."""
+        return self.data_folder / "documents" / "documents.sqlite"
+
+    @property
+    def objects_path(self) -> Path:
+        """The folder of the embedded object storage."""
+        return self.data_folder / "objects"
+
+    def with_servers(self, *, postgres_url: str | None, redis_url: str | None) -> Self:
+        """The same settings, pointing to servers that are now there."""
+        return self.model_copy(update={"postgres_url": postgres_url, "redis_url": redis_url})
+
+    def as_environment(self) -> dict[str, str]:
+        """Variables from which another process loads these very settings, whatever file it reads."""
+        values = ((name, getattr(self, name)) for name in type(self).model_fields)
+        return {PREFIX + name.upper(): str(value) for name, value in values if value is not None}
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Two sources alone; `load_settings` puts the file's values below both."""
+        return (init_settings, env_settings)
+
+
+def load_settings(**options: object) -> Settings:
+    """The settings in force, `options` being those of the command line that were given (None: was not).
+
+    Raises SettingError.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    _refuse_unknown_variables()
+    path, values = _read_file(given)
+    # What neither the command line nor the environment has, the file decides; so it is passed as given.
+    missing = {name: value for name, value in values.items() if PREFIX + name.upper() not in _variables()}
+    try:
+        settings = Settings(**{**missing, **given})
+    except ValidationError as error:
+        raise _refusal(error, given, path) from None
+    if settings.cosmos_url and not settings.cosmos_key:
+        raise SettingError(source="MYSTIRA_COSMOS_KEY", problem="is absent, and MYSTIRA_COSMOS_URL needs it")
+    return settings.model_copy(update={"data_folder": settings.data_folder.expanduser().absolute()})
+
+
+def _variables() -> Mapping[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith(PREFIX) and value}
+
+
+def _refuse_unknown_variables() -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | NOT_SETTINGS
+    for name in _variables():
+        if name not in known:
+            raise SettingError(source=name, problem="is not a setting" + _nearest(name, known))
+
+
+def _nearest(name: str, known: set[str]) -> str:
+    found = difflib.get_close_matches(name, sorted(known), n=1)
+    return f"; perhaps {found[0]} is meant" if found else f"; there are {', '.join(sorted(known))}"
+
+
+def _read_file(given: Mapping[str, object]) -> tuple[Path, dict[str, Any]]:
+    """The file and what it says; empty if there is none and none was named."""
+    named = os.environ.get(CONFIG)
+    folder = given.get("data_folder") or _variables().get("MYSTIRA_DATA_FOLDER") or ".mystira"
+    path = Path(named) if named else Path(str(folder)).expanduser() / FILE_NAME
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if named:
+            raise SettingError(source=CONFIG, problem=f"names {path}, which is not there") from error
+        return path, {}
+    except OSError as error:
+        raise SettingError(source=f"File {path}", problem=f"cannot be read ({error.strerror})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingError(source=f"File {path}", problem=f"is not TOML ({error})") from error
+    known = set(Settings.model_fields)
+    for name in values:
+        if name not in known:
+            raise SettingError(source=f"{name} in {path}", problem="is not a setting" + _nearest(name, known))
+    if "data_folder" in values and not named:
+        raise SettingError(source=f"data_folder in {path}", problem="cannot be set by a file inside it")
+    return path, values
+
+
+def _refusal(error: ValidationError, given: Mapping[str, object], path: Path) -> SettingError:
+    """The first mistake, told by where it stands rather than by how it was found."""
+    mistake = error.errors()[0]
+    name = str(mistake["loc"][0])
+    field = Settings.model_fields[name]
+    variable = PREFIX + name.upper()
+    source = f"{name} in {path}"
+    if name in given:
+        source = f"--{name.replace('_', '-')}"
+    elif variable in _variables():
+        source = variable
+    allowed = next((fact.phrase for fact in _facts(field.annotation, field.metadata)), "another value")
+    # URLs and keys carry passwords: a refusal that ends in a log must not.
+    shown = f"is {mistake['input']!r}, and must be" if field.repr else "must be"
+    return SettingError(source=source, problem=f"{shown} {allowed}")
+
+
+def _facts(annotation: Any, metadata: list[Any]) -> list[Allowed]:
+    """The Allowed of a field, also where it is one side of `… | None`."""
+    sides = (
+        fact for side in getattr(annotation, "__args__", ()) for fact in getattr(side, "__metadata__", ())
+    )
+    return [fact for fact in (*metadata, *sides) if isinstance(fact, Allowed)]
