@@ -2,7 +2,7 @@
 
 from manystore.placement.leases import Leases, await_acknowledgements
 from manystore.placement.phases import Phase, Placement, Side, State
-from manystore.placement.transitions import announce, commit, install, read_state, step, undo
+from manystore.placement.transitions import announce, commit, read_state, step, undo
 
 __all__ = [
     "Leases",
@@ -13,7 +13,6 @@ __all__ = [
     "announce",
     "await_acknowledgements",
     "commit",
-    "install",
     "read_state",
     "step",
     "undo",

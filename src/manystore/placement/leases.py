@@ -18,7 +18,7 @@ import msgspec
 from manystore.clock import Clock
 from manystore.errors import DrainingError, UnavailableError, UnknownKindError
 from manystore.placement.phases import Placement, Side, State
-from manystore.placement.transitions import install, read_state, undo
+from manystore.placement.transitions import read_state, undo
 from manystore.stores.store import Store
 
 _BEATS_PER_LEASE: Final = 4
@@ -120,7 +120,7 @@ class Leases:
     async def _refresh(self, holding: _Holding) -> State:
         placement = holding.placement
         if holding.state is None:
-            holding.state = await install(placement)
+            holding.state = await read_state(placement)
         heard_by: int | None = holding.state.epoch if holding.beats else None
         while True:
             before, asked = holding.state, self._clock.monotonic()

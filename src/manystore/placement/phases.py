@@ -58,10 +58,15 @@ class Phase(enum.Enum):
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a kind stands. `draining_to` names the phase that a cut-over under way leads to."""
+    """Where a kind stands.
+
+    `draining_to` names the phase that a cut-over under way leads to; `truth_since` is the epoch in which
+    the present truth became it.
+    """
 
     phase: Phase
     epoch: int
+    truth_since: int = 1
     draining_to: Phase | None = None
 
     @property
@@ -89,12 +94,16 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Placement(msgspec.Struct, frozen=True, kw_only=True):
-    """A kind and the two stores that it can live in, with the phase in which it begins."""
+    """A kind and the two stores that it can live in, with the phase in which it begins.
+
+    `parents` are the kinds that records of this one point to and that the target checks for.
+    """
 
     kind: Kind
     source: Store
     target: Store
     initial: Phase = Phase.SOURCE_ONLY
+    parents: tuple[Kind, ...] = ()
 
     def store(self, side: Side) -> Store:
         """The store of a side."""

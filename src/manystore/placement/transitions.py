@@ -19,20 +19,11 @@ _READS = 20
 """How often a state that others keep changing is read before giving up; each loss means someone else won."""
 
 
-async def install(placement: Placement) -> State:
-    """Bring the kind into its initial phase if it was never in any; returns the state in force."""
-    first = State(phase=placement.initial, epoch=1)
-    fences = [await placement.store(side).fence(placement.kind) for side in Side]
-    if fences == [None, None]:
-        # Losing this race is as good as winning it: another node installed the same first state.
-        await placement.truth(first).raise_fence(placement.kind, first.fence_for(first.truth), expected=None)
-    return await read_state(placement)
-
-
 async def read_state(placement: Placement, expected: Side | None = None) -> State:
     """The state in force, asking the `expected` truth first, and finishing a commit left half done.
 
-    Raises UnavailableError where the kind was never installed or a store cannot be asked.
+    A kind that is in no phase yet is brought into its initial one. Raises UnavailableError where a store
+    cannot be asked.
     """
     for _ in range(_READS):
         if expected is not None and (state := await _own_word(placement, expected)) is not None:
@@ -44,7 +35,9 @@ async def read_state(placement: Placement, expected: Side | None = None) -> Stat
         # No store names itself: the old truth has let go and the new one has not taken up. Help.
         spoken = [state for state in words.values() if state is not None]
         if not spoken:
-            raise UnavailableError(subject=placement.kind.name, reason="it was never placed in any store")
+            # Losing this race is as good as winning it: another node takes the same first step.
+            await _take_up(placement, State(phase=placement.initial, epoch=1), None)
+            continue
         latest = max(spoken, key=lambda state: state.epoch)
         former = words[latest.truth]
         await _take_up(placement, latest, None if former is None else former.epoch)
@@ -74,19 +67,19 @@ async def _replace(placement: Placement, old: State, new: State) -> bool:
 
 async def step(placement: Placement, state: State, phase: Phase) -> State | None:
     """Go to a neighbouring phase with the same truth; None if somebody else changed the state first."""
-    new = State(phase=phase, epoch=state.epoch + 1)
+    new = State(phase=phase, epoch=state.epoch + 1, truth_since=state.truth_since)
     return new if await _replace(placement, state, new) else None
 
 
 async def announce(placement: Placement, state: State, phase: Phase) -> State | None:
     """Stop writes on the way to a phase with the other truth; None if somebody else was first."""
-    new = State(phase=state.phase, epoch=state.epoch + 1, draining_to=phase)
+    new = State(phase=state.phase, epoch=state.epoch + 1, truth_since=state.truth_since, draining_to=phase)
     return new if await _replace(placement, state, new) else None
 
 
 async def commit(placement: Placement, draining: State, phase: Phase) -> State | None:
     """Move the truth; None if the drain was undone by somebody else, in which case nothing has moved."""
-    new = State(phase=phase, epoch=draining.epoch + 1)
+    new = State(phase=phase, epoch=draining.epoch + 1, truth_since=draining.epoch + 1)
     if not await _replace(placement, draining, new):
         return None
     former = await _word(placement, new.truth)
@@ -96,5 +89,5 @@ async def commit(placement: Placement, draining: State, phase: Phase) -> State |
 
 async def undo(placement: Placement, draining: State) -> State | None:
     """Let the old truth take writes again; None if the drain was committed or undone by somebody else."""
-    new = State(phase=draining.phase, epoch=draining.epoch + 1)
+    new = State(phase=draining.phase, epoch=draining.epoch + 1, truth_since=draining.truth_since)
     return new if await _replace(placement, draining, new) else None

@@ -10,13 +10,13 @@ a **fence** per kind (the epoch under which it takes writes, or none) and **note
 the sync queue, leases), each changed by compare-and-set.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Literal, Protocol
 
 import msgspec
 
 from manystore.changes import ChangeBatch, Position
-from manystore.errors import RefusedError
+from manystore.errors import NotRepresentableError, RefusedError
 from manystore.records import Content, Kind, Record
 from manystore.specifications import Page, Specification
 
@@ -74,6 +74,28 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 Outcome = Applied | Ignored | Diverged | Refused
+
+
+class Twins(msgspec.Struct, frozen=True, kw_only=True):
+    """Records that cannot both be held, because they share a value that `unique` says is one's own."""
+
+    unique: str
+    field: str
+    value: str
+    keys: tuple[str, ...]
+
+
+class Examination(msgspec.Struct, frozen=True, kw_only=True):
+    """What a store would refuse of a set of records, found without writing any.
+
+    `unfit` and `twins` are samples (at most 100 each, in key order); the counts are of all.
+    """
+
+    examined: int
+    unfit_count: int
+    unfit: tuple[NotRepresentableError, ...]
+    twins_count: int
+    twins: tuple[Twins, ...]
 
 
 class Store(Protocol):
@@ -141,6 +163,13 @@ class Store(Protocol):
         Version 0 is older than any other version and newer than nothing at all. With a `note`, its value
         is stored in the same atomic step under its name, whatever its revision was, so that a checkpoint
         is durable exactly when the rows are. A record that is refused does not stop the others.
+        """
+
+    async def examine(self, kind: Kind, batches: AsyncIterator[Sequence[Record]]) -> Examination:
+        """What this store would refuse of these records, were they all it held; writes nothing.
+
+        Values are tested with the store's own codec and its own idea of equal text, in bounded memory
+        however many records come. Tombstones are passed over.
         """
 
     # -- the change log ------------------------------------------------------------------------------

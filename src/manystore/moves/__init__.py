@@ -1,0 +1,1 @@
+"""Moving a kind's truth to another store while it is written: one file a step."""

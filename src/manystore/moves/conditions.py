@@ -1,0 +1,100 @@
+"""What must hold before a kind may go to a neighbouring phase; each unmet condition is a sentence."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from manystore.errors import CertificateError
+from manystore.followers.queue import Entry
+from manystore.followers.runner import read_lag
+from manystore.followers.sync import Track
+from manystore.moves.certificate import Certificate, CertificateFolder, still_speaks
+from manystore.placement import Phase, Placement, State, read_state
+
+MOST_LAG: Final = 5.0
+"""Seconds that a copy may be behind, as last measured, for a cut-over to be tried."""
+
+
+def is_forward(state: State, phase: Phase) -> bool:
+    """Whether a step leads towards the target."""
+    return phase.number > state.phase.number
+
+
+def needs_certificate(state: State, phase: Phase) -> bool:
+    """Whether a step relies on the copy being whole: each step forward but the first."""
+    return is_forward(state, phase) and state.phase.has_copy
+
+
+def valid_certificate(
+    folder: CertificateFolder, placement: Placement, state: State
+) -> tuple[Certificate | None, str | None]:
+    """The newest certificate if it speaks about the present state, else why there is none."""
+    try:
+        certificate = folder.newest(placement.kind.name)
+    except CertificateError as error:
+        return None, str(error)
+    if certificate is None:
+        return None, "There is no certificate: verify first."
+    if (reason := still_speaks(certificate, placement, state)) is not None:
+        return None, f"Certificate {certificate.name} does not hold: {reason}. Verify again."
+    return certificate, None
+
+
+async def unmet(
+    family: Mapping[str, Placement],
+    kind: str,
+    state: State,
+    phase: Phase,
+    track: Track,
+    folder: CertificateFolder,
+) -> list[str]:
+    """Every reason against going to `phase` now, each a sentence with what to do about it."""
+    placement = family[kind]
+    if not state.phase.is_next_to(phase):
+        return [f"{phase.value} is not next to {state.phase.value}: go step by step."]
+    reasons = []
+    if not state.takes_writes:
+        reasons.append("Another cut-over is under way: wait for it.")
+    reasons += await _unmet_by_relatives(family, placement, state, phase)
+    if needs_certificate(state, phase):
+        _, reason = valid_certificate(folder, placement, state)
+        reasons += [reason] if reason else []
+    if state.phase.has_copy and phase.truth is not state.truth:
+        reasons += queue_reasons(await track.queue.entries())
+        lag = await read_lag(track.copy, kind)
+        if lag.last > MOST_LAG:
+            reasons.append(
+                f"The copy is {lag.last:.1f} s behind (at most {MOST_LAG:.0f}): wait, or find out why."
+            )
+    return reasons
+
+
+def queue_reasons(entries: list[Entry]) -> list[str]:
+    """One sentence for each state in which changes are queued."""
+    counts = {
+        state: sum(entry.state == state for entry in entries) for state in ("dead", "parked", "retrying")
+    }
+    advice = {
+        "dead": "look at each, mend the cause, and replay it",
+        "parked": "they wait for their parents, which must be moved or made first",
+        "retrying": "they are tried again by themselves",
+    }
+    return [f"{count} changes are {state}: {advice[state]}." for state, count in counts.items() if count]
+
+
+async def _unmet_by_relatives(
+    family: Mapping[str, Placement], placement: Placement, state: State, phase: Phase
+) -> list[str]:
+    """A child is never further on than its parent, so that the target can check what points to what."""
+    reasons = []
+    if is_forward(state, phase):
+        for parent in placement.parents:
+            there = await read_state(family[parent.name])
+            if there.phase.number < phase.number:
+                reasons.append(f"Its parent {parent.name} is at {there.phase.value}: move that first.")
+        return reasons
+    for child in family.values():
+        if placement.kind.name in (parent.name for parent in child.parents):
+            there = await read_state(child)
+            if there.phase.number > phase.number:
+                reasons.append(f"Its child {child.kind.name} is at {there.phase.value}: cut that back first.")
+    return reasons

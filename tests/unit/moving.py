@@ -1,0 +1,114 @@
+"""A small platform in memory: two stores, a kind in one of them, a node and a worker."""
+
+import asyncio
+import contextlib
+import random
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+
+from manystore.clock import SystemClock
+from manystore.followers.runner import SyncRunner
+from manystore.followers.sync import Track
+from manystore.moves.actions import Mover, Result
+from manystore.moves.certificate import CertificateFolder
+from manystore.moves.tasks import Action
+from manystore.moves.worker import MoveWorker
+from manystore.placement import Leases, Placement, read_state
+from manystore.records import Record
+from manystore.repository import Repository
+from manystore.stores.memory import MemoryStore
+from manystore.stores.store import Store
+from manystore.testing.samples import LETTERS, PEOPLE
+
+LEASE = 0.4
+
+
+class Person(msgspec.Struct):
+    """As much of a person as these tests change."""
+
+    id: str
+    email: str
+    name: str
+    visits: int = 0
+
+
+class Letter(msgspec.Struct):
+    """Something that points to a person."""
+
+    id: str
+    personId: str | None  # noqa: N815 - the property's name in documents
+    text: str
+
+
+class Scene:
+    """Everything that a test of a move touches."""
+
+    def __init__(self, source: Store, target: Store, folder: Path) -> None:
+        self.source, self.target, self.folder = source, target, CertificateFolder(folder)
+        self.clock, self.random = SystemClock(), random.Random(7)
+        self.people = Placement(kind=PEOPLE, source=source, target=target)
+        self.letters = Placement(kind=LETTERS, source=source, target=target, parents=(PEOPLE,))
+        self.family = {"people": self.people, "letters": self.letters}
+        self.leases = self.node("node-1")
+        self.mover = Mover(self.family, self.folder, clock=self.clock, randomness=self.random, lease=LEASE)
+
+    def node(self, name: str) -> Leases:
+        """Another process's knowledge of the phases."""
+        placements = list(self.family.values())
+        return Leases(placements, node=name, clock=self.clock, lease=LEASE, poll=0.02, drain_limit=2.0)
+
+    def repository(self, leases: Leases | None = None) -> Repository[Person]:
+        """The people as a use case holds them."""
+        return Repository(Person, PEOPLE, leases or self.leases, self.clock)
+
+    async def track(self) -> Track:
+        """The people's present direction."""
+        state = await read_state(self.people)
+        return Track(self.people, state, clock=self.clock, randomness=self.random)
+
+    async def do(self, action: Action, kind: str = "people") -> Result:
+        """Carry out one action here and now."""
+        return await self.mover.carry_out(action, kind)
+
+    @contextlib.asynccontextmanager
+    async def working(self, owner: str = "worker-1") -> AsyncIterator[None]:
+        """Run a worker's followers and tasks, and this node's leases, for the length of the block."""
+        placements = list(self.family.values())
+        runner = SyncRunner(placements, self.leases, owner=owner, clock=self.clock, randomness=self.random)
+        worker = MoveWorker(placements, self.mover, owner=owner, clock=self.clock)
+        tasks = [asyncio.create_task(each) for each in (runner.run(), worker.run(), self.leases.keep())]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def memory_scene(folder: Path) -> AsyncIterator[Scene]:
+    """A scene between two stores in memory."""
+    source, target = MemoryStore("documents"), MemoryStore("tables")
+    await source.open()
+    await target.open()
+    yield Scene(source, target, folder)
+    await source.close()
+    await target.close()
+
+
+def person(number: int) -> Person:
+    """One of many people, always the same for a number."""
+    return Person(str(uuid.UUID(int=number + 1)), f"p{number}@example.org", f"Person {number}")
+
+
+async def adopt(store: Store, count: int) -> list[Record]:
+    """Put records of a former system there, without versions."""
+    records = []
+    for number in range(count):
+        content = msgspec.to_builtins(person(number)) | {"shoeSize": number % 50}
+        records.append(Record(content["id"], 0, content))
+    await store.apply(PEOPLE, records)
+    return records

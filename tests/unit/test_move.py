@@ -1,0 +1,156 @@
+"""A move from its first step to its last and back, in memory, with writes going on."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from manystore.errors import StepRefusedError, UnavailableError, VersionConflictError
+from manystore.moves.tasks import Action
+from manystore.placement import Phase, read_state
+from manystore.records import Record
+from manystore.testing.samples import PEOPLE
+from tests.unit.moving import Person, Scene, adopt, memory_scene, person
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    async with memory_scene(tmp_path) as made:
+        yield made
+
+
+class Witness:
+    """Writes as several users would, and remembers every acknowledged write."""
+
+    def __init__(self, scene: Scene, name: str, seed: int) -> None:
+        self.leases, self.random = scene.node(name), random.Random(seed)
+        self.people = scene.repository(self.leases)
+        self.seen: dict[str, tuple[int, Person | None]] = {}
+        self.name, self.made = name, 0
+
+    async def write_on(self) -> None:
+        """Create, change and delete until cancelled."""
+        keeping = asyncio.create_task(self.leases.keep())
+        try:
+            while True:
+                with contextlib.suppress(VersionConflictError, UnavailableError):
+                    await self.write_once()
+                await asyncio.sleep(0.001)
+        finally:
+            keeping.cancel()
+
+    async def write_once(self) -> None:
+        mine = [key for key, (_, value) in self.seen.items() if value is not None]
+        dice = self.random.random()
+        if dice < 0.4 or not mine:
+            self.made += 1
+            fresh = person(10_000 * (1 + hash(self.name) % 7) + self.made)
+            fresh.email = f"{self.name}-{self.made}@example.org"
+            stored = await self.people.create(fresh)
+            self.seen[stored.key] = (stored.version, stored.value)
+            return
+        key = self.random.choice(mine)
+        stored = await self.people.get(key)
+        assert stored is not None, f"{key} was acknowledged and is gone"
+        if dice < 0.9:
+            changed = msgspec.structs.replace(stored.value, visits=stored.value.visits + 1)
+            stored = await self.people.change(stored, changed)
+            self.seen[key] = (stored.version, stored.value)
+        else:
+            await self.people.delete(stored)
+            self.seen[key] = (stored.version + 1, None)
+
+    async def compare(self) -> list[str]:
+        """The keys whose last acknowledged write is not what the truth holds."""
+        lost = []
+        for key, (_, value) in self.seen.items():
+            stored = await self.people.get(key)
+            if (stored.value if stored else None) != value:
+                lost.append(key)
+        return lost
+
+
+async def test_a_move_forward_back_and_forward_again_loses_nothing(scene: Scene) -> None:
+    """Writers go on through every step; each acknowledged write is in the truth at the end."""
+    await adopt(scene.source, 500)
+    witnesses = [Witness(scene, f"node-{n}", n) for n in (2, 3)]
+    async with scene.working():
+        writing = [asyncio.create_task(each.write_on()) for each in witnesses]
+        assert (await scene.do(Action.START))["queued"] == 0
+        for _ in range(2):
+            verified = await scene.do(Action.VERIFY)
+            assert verified["differences"] == 0
+            assert verified["certificate"]
+            await scene.do(Action.CUT_OVER)
+            assert (await read_state(scene.people)).phase is Phase.DUAL_WRITE_TARGET_READ
+            await asyncio.sleep(0.1)
+            await scene.do(Action.CUT_BACK)
+            assert (await read_state(scene.people)).phase is Phase.DUAL_WRITE_SOURCE_READ
+            await asyncio.sleep(0.05)
+        await scene.do(Action.VERIFY)
+        await scene.do(Action.CUT_OVER)
+        await asyncio.sleep(0.05)
+        for task in writing:
+            task.cancel()
+        await asyncio.gather(*writing, return_exceptions=True)
+        assert (await scene.do(Action.VERIFY))["differences"] == 0
+    assert sum(len(witness.seen) for witness in witnesses) > 50
+    for witness in witnesses:
+        assert await witness.compare() == []
+        assert witness.people.counters.fallback_reads == 0
+
+
+async def test_unknown_fields_of_old_data_survive_a_change_on_either_side(scene: Scene) -> None:
+    """What the model does not know is carried by copy, by change and by cut-over."""
+    await adopt(scene.source, 3)
+    people = scene.repository()
+    async with scene.working():
+        await scene.do(Action.START)
+        await scene.do(Action.VERIFY)
+        await scene.do(Action.CUT_OVER)
+        await scene.leases.refresh("people")
+        stored = await people.get(person(2).id)
+        assert stored is not None
+        changed = await people.change(stored, msgspec.structs.replace(stored.value, name="Renamed"))
+        assert changed.record.content == {
+            "id": person(2).id,
+            "email": "p2@example.org",
+            "name": "Renamed",
+            "visits": 0,
+            "shoeSize": 2,
+        }
+
+
+async def test_a_step_forward_without_a_certificate_is_refused_with_the_reason(scene: Scene) -> None:
+    """The certificate is asked for, and asking for it says how to get one."""
+    await adopt(scene.source, 3)
+    await scene.do(Action.START)
+    with pytest.raises(StepRefusedError) as refusal:
+        await scene.do(Action.CUT_OVER)
+    assert refusal.value.conditions == ("There is no certificate: verify first.",)
+    assert (await read_state(scene.people)).phase is Phase.DUAL_WRITE_SOURCE_READ
+
+
+async def test_a_changed_byte_after_the_certificate_is_named_and_refused(scene: Scene) -> None:
+    """A rogue write at the copy after the certificate is found by the pass before the fence."""
+    await adopt(scene.source, 5)
+    async with scene.working():
+        await scene.do(Action.START)
+        await scene.do(Action.VERIFY)
+        key = person(3).id
+        rogue = msgspec.to_builtins(person(3)) | {"name": "Somebody else", "shoeSize": 3}
+        await scene.target.apply(PEOPLE, [Record(key, 9, rogue)])
+        verified = await scene.do(Action.VERIFY)
+        assert verified["differences"] == 1
+        assert verified["samples"] == [f"{key} ahead in name"]
+        assert verified["certificate"] is None
+
+
+async def test_a_parent_goes_first(scene: Scene) -> None:
+    """A kind whose records point to another is not moved before that one is."""
+    with pytest.raises(StepRefusedError, match="Its parent people is at SOURCE_ONLY: move that first"):
+        await scene.do(Action.START, "letters")
