@@ -48,21 +48,21 @@ class Witness:
         dice = self.random.random()
         if dice < 0.4 or not mine:
             self.made += 1
-            fresh = person(10_000 * (1 + hash(self.name) % 7) + self.made)
+            fresh = person(10_000 * int(self.name[-1]) + self.made)
             fresh.email = f"{self.name}-{self.made}@example.org"
             stored = await self.people.create(fresh)
             self.seen[stored.key] = (stored.version, stored.value)
             return
         key = self.random.choice(mine)
-        stored = await self.people.get(key)
-        assert stored is not None, f"{key} was acknowledged and is gone"
+        found = await self.people.get(key)
+        assert found is not None, f"{key} was acknowledged and is gone"
         if dice < 0.9:
-            changed = msgspec.structs.replace(stored.value, visits=stored.value.visits + 1)
-            stored = await self.people.change(stored, changed)
+            changed = msgspec.structs.replace(found.value, visits=found.value.visits + 1)
+            stored = await self.people.change(found, changed)
             self.seen[key] = (stored.version, stored.value)
         else:
-            await self.people.delete(stored)
-            self.seen[key] = (stored.version + 1, None)
+            await self.people.delete(found)
+            self.seen[key] = (found.version + 1, None)
 
     async def compare(self) -> list[str]:
         """The keys whose last acknowledged write is not what the truth holds."""

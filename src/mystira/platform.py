@@ -1,0 +1,210 @@
+"""Builds everything that a process of Mystira works with, once, and takes it down again.
+
+    async with open_platform(settings, role="api") as platform:
+        account = await read_account(platform.accounts, account_id)
+
+Services, commands and tests receive a `Platform`; nobody else opens a store.
+"""
+
+import asyncio
+import contextlib
+import os
+import random
+import secrets
+import socket
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from manystore.clock import Clock, SystemClock
+from manystore.errors import UnknownKindError
+from manystore.followers.runner import Lag, SyncRunner, read_lag
+from manystore.followers.sync import Track
+from manystore.moves.actions import Mover
+from manystore.moves.certificate import CertificateFolder
+from manystore.moves.conditions import valid_certificate
+from manystore.moves.tasks import Task, TaskBoard
+from manystore.moves.worker import MoveWorker
+from manystore.placement import Leases, Placement, State, read_state
+from manystore.repository import Repository
+from manystore.stores.cosmos import CosmosStore
+from manystore.stores.postgres import PostgresStore
+from manystore.stores.sqlite import SqliteStore
+from manystore.stores.store import Store
+from mystira.domain.accounts.kind import ACCOUNTS
+from mystira.domain.accounts.model import Account
+from mystira.domain.profiles.kind import USER_PROFILES
+from mystira.domain.profiles.model import UserProfile
+from mystira.errors import SettingError
+from mystira.placement import PHASE_NAMES, PLACEMENT
+from mystira.schema.mappings import MAPPINGS
+from mystira.settings import Settings
+
+
+class QueueCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """How many changes wait in each state."""
+
+    retrying: int = 0
+    parked: int = 0
+    dead: int = 0
+
+
+class KindStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Where a kind stands just now; `lag_seconds` is what its follower last measured."""
+
+    kind: str
+    phase: str
+    engine_phase: str
+    epoch: int
+    draining_to: str | None
+    truth: str
+    copy: str | None
+    following: bool
+    lag_seconds: Lag
+    queue: QueueCounts
+    task: Task | None
+    certificate: str | None
+
+
+class Platform:
+    """Everything that one process works with."""
+
+    def __init__(
+        self, settings: Settings, documents: Store, tables: Store, *, node: str, clock: Clock
+    ) -> None:
+        self.settings: Final = settings
+        self.documents: Final = documents
+        self.tables: Final = tables
+        self.node: Final = node
+        self.clock: Final = clock
+        self.family: Final = place(documents, tables)
+        self.leases: Final = Leases(
+            list(self.family.values()), node=node, clock=clock, lease=settings.lease_seconds
+        )
+        self.accounts: Final = Repository(Account, ACCOUNTS, self.leases, clock)
+        self.profiles: Final = Repository(UserProfile, USER_PROFILES, self.leases, clock)
+        self.certificates: Final = CertificateFolder(settings.objects_path / "certificates")
+        self._random = random.Random(secrets.randbits(64))
+        self.mover: Final = Mover(
+            self.family,
+            self.certificates,
+            clock=clock,
+            randomness=self._random,
+            lease=settings.lease_seconds,
+        )
+
+    def placement(self, kind: str) -> Placement:
+        """Where a kind can live. Raises UnknownKindError."""
+        if kind not in self.family:
+            raise UnknownKindError(kind=kind)
+        return self.family[kind]
+
+    def board(self, kind: str) -> TaskBoard:
+        """The tasks of a kind's move. Raises UnknownKindError."""
+        return TaskBoard(self.placement(kind), self.clock)
+
+    async def track(self, kind: str, state: State | None = None) -> Track:
+        """The direction in which a kind's changes flow (now, or in a given state). Raises UnknownKindError."""
+        placement = self.placement(kind)
+        state = state or await read_state(placement)
+        return Track(placement, state, clock=self.clock, randomness=self._random)
+
+    async def status(self, kind: str) -> KindStatus:
+        """Where a kind stands just now. Raises UnknownKindError and UnavailableError."""
+        placement = self.placement(kind)
+        state = await read_state(placement)
+        track = await self.track(kind, state)
+        entries = await track.queue.entries()
+        certificate, _ = valid_certificate(self.certificates, placement, state)
+        return KindStatus(
+            kind=kind,
+            phase=PHASE_NAMES[state.phase],
+            engine_phase=state.phase.value,
+            epoch=state.epoch,
+            draining_to=PHASE_NAMES[state.draining_to] if state.draining_to else None,
+            truth=track.truth.name,
+            copy=track.copy.name if state.phase.has_copy else None,
+            following=state.phase.has_copy,
+            lag_seconds=await read_lag(track.copy, kind),
+            queue=QueueCounts(
+                retrying=sum(entry.state == "retrying" for entry in entries),
+                parked=sum(entry.state == "parked" for entry in entries),
+                dead=sum(entry.state == "dead" for entry in entries),
+            ),
+            task=await self.board(kind).task(),
+            certificate=None if certificate is None else certificate.name,
+        )
+
+    async def work(self) -> None:
+        """Follow every kind's changes and carry out what is asked of its move, until cancelled."""
+        placements = list(self.family.values())
+        runner = SyncRunner(
+            placements, self.leases, owner=self.node, clock=self.clock, randomness=self._random
+        )
+        worker = MoveWorker(placements, self.mover, owner=self.node, clock=self.clock)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(runner.run(), name="followers")
+            group.create_task(worker.run(), name="moves")
+
+
+def place(documents: Store, tables: Store) -> Mapping[str, Placement]:
+    """The table of `mystira.placement` over two open stores, by the kinds' names."""
+    kinds = {entry.kind.name: entry.kind for entry in PLACEMENT}
+    return {
+        entry.kind.name: Placement(
+            kind=entry.kind,
+            source=documents,
+            target=tables,
+            initial=entry.phase,
+            parents=tuple(kinds[parent.kind] for parent in entry.kind.parents),
+        )
+        for entry in PLACEMENT
+    }
+
+
+def document_store(settings: Settings) -> Store:
+    """Azure Cosmos DB where its URL is set, else the embedded store. Raises SettingError."""
+    if settings.cosmos_url is None:
+        settings.documents_path.parent.mkdir(parents=True, exist_ok=True)
+        return SqliteStore(settings.documents_path)
+    if settings.cosmos_key is None:
+        raise SettingError(place="cosmos_key", reason="it is needed where cosmos_url is set")
+    return CosmosStore(settings.cosmos_url, settings.cosmos_key, database="mystira")
+
+
+def relational_store(settings: Settings) -> PostgresStore:
+    """PostgreSQL at the URL of the settings, embedded or not. Raises SettingError where there is none."""
+    if settings.postgres_url is None:
+        raise SettingError(place="postgres_url", reason="no PostgreSQL is running for this data folder")
+    return PostgresStore(settings.postgres_url, MAPPINGS)
+
+
+@contextlib.asynccontextmanager
+async def open_platform(
+    settings: Settings, *, role: str, clock: Clock | None = None
+) -> AsyncIterator[Platform]:
+    """A platform over the stores that the settings name, with its leases kept, until the block ends.
+
+    `role` becomes part of the node's name. Raises SettingError and UnavailableError.
+    """
+    documents, tables = document_store(settings), relational_store(settings)
+    node = f"{role}-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+    async with _opened([documents, tables]):
+        platform = Platform(settings, documents, tables, node=node, clock=clock or SystemClock())
+        keeping = asyncio.create_task(platform.leases.keep(), name="leases")
+        try:
+            yield platform
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+            await platform.leases.leave()
+
+
+@contextlib.asynccontextmanager
+async def _opened(stores: Sequence[Store]) -> AsyncIterator[None]:
+    async with contextlib.AsyncExitStack() as stack:
+        for store in stores:
+            stack.push_async_callback(store.close)
+            await store.open()
+        yield
