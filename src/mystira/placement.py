@@ -1,0 +1,75 @@
+"""Where each kind lives: one table, read from left to right.
+
+The engine calls its four phases by what they are; people who run Mystira know them by the products.
+"""
+
+from typing import Final, Literal
+
+import msgspec
+
+from manystore.placement import Phase
+from manystore.records import Kind
+from mystira.domain.accounts.kind import ACCOUNTS
+from mystira.domain.profiles.kind import USER_PROFILES
+
+StoreName = Literal["documents", "relational"]
+
+PHASE_NAMES: Final[dict[Phase, str]] = {
+    Phase.SOURCE_ONLY: "CosmosOnly",
+    Phase.DUAL_WRITE_SOURCE_READ: "DualWriteCosmosRead",
+    Phase.DUAL_WRITE_TARGET_READ: "DualWritePostgresRead",
+    Phase.TARGET_ONLY: "PostgresOnly",
+}
+"""What people call the phases, one to one."""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the table.
+
+    `source` and `target` name the stores between which the kind moves; who is truth and who is copy follows
+    from the phase, which is `initial` until somebody moves it. `home` is the phase in which the kind is
+    meant to stay; `cache` names the levels that may hold its records.
+    """
+
+    kind: Kind
+    source: StoreName
+    target: StoreName
+    initial: Phase
+    home: Phase
+    cache: Literal["none"] = "none"
+
+    @property
+    def is_home(self) -> bool:
+        """Whether the kind begins where it is meant to stay."""
+        return self.initial is self.home
+
+
+PLACEMENT: Final = (
+    # Accounts and profiles hold Restricted fields, which no cache may.
+    Entry(
+        kind=ACCOUNTS,
+        source="documents",
+        target="relational",
+        initial=Phase.SOURCE_ONLY,
+        home=Phase.TARGET_ONLY,
+    ),
+    # In the end this kind is split: its core in PostgreSQL, preferences in documents. Until a kind can be
+    # placed field by field, it rests where both stores are kept.
+    Entry(
+        kind=USER_PROFILES,
+        source="documents",
+        target="relational",
+        initial=Phase.SOURCE_ONLY,
+        home=Phase.DUAL_WRITE_TARGET_READ,
+    ),
+)
+
+
+def phase_name(phase: Phase) -> str:
+    """What people call the phase."""
+    return PHASE_NAMES[phase]
+
+
+def phase_named(name: str) -> Phase | None:
+    """The phase that people call so, in whatever case; None for any other word."""
+    return next((phase for phase, known in PHASE_NAMES.items() if known.lower() == name.lower()), None)

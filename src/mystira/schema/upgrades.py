@@ -1,0 +1,123 @@
+"""Bring the tables of a database up or down, step by step; safe when several processes do so at once."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from manystore.stores.postgres.control import control_statements
+
+LOCK: Final = 0x4D79737469726100
+"""Advisory lock that whoever changes the schema holds ("Mystira" in ASCII)."""
+
+LOCK_PATIENCE: Final = 2.0
+"""Seconds for which a step may wait for a table. Writes queue behind a waiting step, so it waits briefly."""
+
+ATTEMPTS: Final = 10
+PAUSE: Final = 1.0
+"""Seconds between two attempts at a step that found its table busy."""
+
+_LOCK_NOT_AVAILABLE: Final = "55P03"
+
+
+class SchemaBusyError(Exception):
+    """Tables stayed in use by others through {attempts} attempts; nothing more was changed, try later."""
+
+    def __init__(self, *, attempts: int) -> None:
+        self.attempts = attempts
+        super().__init__((type(self).__doc__ or "").format(attempts=attempts))
+
+
+async def upgrade(url: str, revision: str = "head") -> None:
+    """Take every step up to `revision`. Steps already taken stay if a later one fails.
+
+    `url` is as asyncpg takes it: `postgresql://user@host:port/database`. Raises SchemaBusyError, and what
+    SQLAlchemy raises where the database cannot be reached.
+    """
+    await _migrate(url, lambda config: command.upgrade(config, revision))
+
+
+async def downgrade(url: str, revision: str) -> None:
+    """Take every step back to `revision`; `base` is the empty database. Raises as `upgrade`."""
+    await _migrate(url, lambda config: command.downgrade(config, revision))
+
+
+async def current(url: str) -> str | None:
+    """The revision that the database is at, or None before the first step."""
+    async with _connection(url) as connection:
+        return await connection.run_sync(
+            lambda plain: MigrationContext.configure(plain).get_current_revision()
+        )
+
+
+def head() -> str | None:
+    """The newest revision that this release knows."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+async def _migrate(url: str, steps: Callable[[Config], None]) -> None:
+    async with _connection(url) as connection:
+        await connection.execute(sa.select(sa.func.pg_advisory_lock(LOCK)))
+        await connection.commit()
+        # After the advisory lock, which may be waited for as long as another process works.
+        await connection.execute(sa.text(f"set lock_timeout = {int(LOCK_PATIENCE * 1000)}"))
+        await connection.commit()
+        for _ in range(ATTEMPTS):
+            try:
+                await _attempt(connection, steps)
+            except sa.exc.DBAPIError as error:
+                await connection.rollback()
+                if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                    raise
+                await asyncio.sleep(PAUSE)
+            else:
+                return
+        raise SchemaBusyError(attempts=ATTEMPTS)
+
+
+async def _attempt(connection: AsyncConnection, steps: Callable[[Config], None]) -> None:
+    # The engine's own schema first: the steps hang its triggers on the tables.
+    for statement in control_statements():
+        await connection.exec_driver_sql(statement)
+    await connection.commit()
+
+    def run(plain: sa.Connection) -> None:
+        config = _config()
+        config.attributes["connection"] = plain
+        steps(config)
+
+    await connection.run_sync(run)
+    await connection.commit()
+
+
+def _config() -> Config:
+    config = Config()
+    folder = str(Path(__file__).with_name("migrations"))
+    config.set_main_option("script_location", folder.replace("%", "%%"))
+    return config
+
+
+@asynccontextmanager
+async def _connection(url: str) -> AsyncIterator[AsyncConnection]:
+    engine = create_async_engine(_async_url(url), poolclass=sa.NullPool)
+    try:
+        async with engine.connect() as connection:
+            yield connection
+    finally:
+        await engine.dispose()
+
+
+def _async_url(url: str) -> sa.URL:
+    parsed = sa.make_url(url).set(drivername="postgresql+asyncpg")
+    # libpq and asyncpg's own URLs say `sslmode`; the driver's argument is called `ssl`.
+    if mode := parsed.query.get("sslmode"):
+        parsed = parsed.difference_update_query(["sslmode"]).update_query_dict({"ssl": mode})
+    return parsed
