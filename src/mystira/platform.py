@@ -85,7 +85,7 @@ class Platform:
         self.accounts: Final = Repository(Account, ACCOUNTS, self.leases, clock)
         self.profiles: Final = Repository(UserProfile, USER_PROFILES, self.leases, clock)
         self.certificates: Final = CertificateFolder(settings.objects_path / "certificates")
-        self._random = random.Random(secrets.randbits(64))
+        self._random = random.Random(secrets.randbits(64))  # noqa: S311 - jitter, not secrets
         self.mover: Final = Mover(
             self.family,
             self.certificates,
@@ -105,7 +105,7 @@ class Platform:
         return TaskBoard(self.placement(kind), self.clock)
 
     async def track(self, kind: str, state: State | None = None) -> Track:
-        """The direction in which a kind's changes flow (now, or in a given state). Raises UnknownKindError."""
+        """The direction in which a kind's changes flow, now or in a given state. Raises UnknownKindError."""
         placement = self.placement(kind)
         state = state or await read_state(placement)
         return Track(placement, state, clock=self.clock, randomness=self._random)
@@ -169,14 +169,17 @@ def document_store(settings: Settings) -> Store:
         settings.documents_path.parent.mkdir(parents=True, exist_ok=True)
         return SqliteStore(settings.documents_path)
     if settings.cosmos_key is None:
-        raise SettingError(place="cosmos_key", reason="it is needed where cosmos_url is set")
+        raise SettingError(
+            source="MYSTIRA_COSMOS_KEY", problem="is missing: it is needed where cosmos_url is set"
+        )
     return CosmosStore(settings.cosmos_url, settings.cosmos_key, database="mystira")
 
 
 def relational_store(settings: Settings) -> PostgresStore:
     """PostgreSQL at the URL of the settings, embedded or not. Raises SettingError where there is none."""
     if settings.postgres_url is None:
-        raise SettingError(place="postgres_url", reason="no PostgreSQL is running for this data folder")
+        problem = "is missing, and no PostgreSQL is running for this data folder"
+        raise SettingError(source="MYSTIRA_POSTGRES_URL", problem=problem)
     return PostgresStore(settings.postgres_url, MAPPINGS)
 
 

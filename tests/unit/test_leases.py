@@ -1,0 +1,172 @@
+"""What a node may write, and for how long."""
+
+import asyncio
+
+import pytest
+
+from manystore.errors import DrainingError, UnavailableError, UnknownKindError
+from manystore.placement import (
+    Leases,
+    Phase,
+    Placement,
+    announce,
+    await_acknowledgements,
+    read_state,
+    step,
+    undo,
+)
+from manystore.stores.memory import MemoryStore
+from manystore.testing.samples import PEOPLE
+from tests.unit.clocks import ManualClock
+
+LEASE = 2.0
+
+
+@pytest.fixture
+async def placement() -> Placement:
+    source, target = MemoryStore("documents"), MemoryStore("tables")
+    await source.open()
+    await target.open()
+    return Placement(kind=PEOPLE, source=source, target=target)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+def node(placement: Placement, clock: ManualClock, name: str = "a", drain_limit: float = 10.0) -> Leases:
+    return Leases([placement], node=name, clock=clock, lease=LEASE, drain_limit=drain_limit)
+
+
+async def test_a_node_that_cannot_ask_stops_writing_after_one_lease(
+    placement: Placement, clock: ManualClock
+) -> None:
+    """With the store away, the right to write ends by the node's own clock."""
+    leases = node(placement, clock)
+    async with leases.writing("people") as state:
+        assert state.epoch == 1
+    await placement.source.close()
+    clock.advance(LEASE - 0.1)
+    async with leases.writing("people"):
+        pass
+    clock.advance(0.2)
+    with pytest.raises(UnavailableError):
+        async with leases.writing("people"):
+            pytest.fail("wrote without a lease")
+
+
+async def test_a_lease_counts_from_before_the_question(placement: Placement, clock: ManualClock) -> None:
+    """An answer that took longer than a lease gives no right at all."""
+
+    class SlowStore(MemoryStore):
+        async def fence(self, kind):  # type: ignore[no-untyped-def]
+            clock.advance(LEASE + 0.1)
+            return await super().fence(kind)
+
+    slow = SlowStore("slow")
+    await slow.open()
+    leases = node(Placement(kind=PEOPLE, source=slow, target=placement.target), clock)
+    with pytest.raises(UnavailableError):
+        async with leases.writing("people"):
+            pytest.fail("wrote on knowledge that was old when it came")
+
+
+async def test_a_frozen_node_is_waited_for_until_its_lease_has_run_out(
+    placement: Placement, clock: ManualClock
+) -> None:
+    """The coordinator goes on once a silent node can no longer write, not earlier."""
+    frozen = node(placement, clock)
+    async with frozen.writing("people"):
+        pass
+    state = await read_state(placement)
+    draining = await announce(placement, state, Phase.DUAL_WRITE_TARGET_READ)
+    assert draining is not None
+    began = clock.monotonic()
+    await await_acknowledgements(placement, draining, clock=clock, lease=LEASE)
+    assert clock.monotonic() - began >= LEASE
+    with pytest.raises((DrainingError, UnavailableError)):
+        async with frozen.writing("people"):
+            pytest.fail("a node whose lease ran out wrote under the old epoch")
+
+
+async def test_a_node_acknowledges_only_when_its_older_writes_are_done(
+    placement: Placement, clock: ManualClock
+) -> None:
+    """A write under way holds the acknowledgement back, whatever the node has heard."""
+    leases = node(placement, clock)
+    released = asyncio.Event()
+
+    async def write() -> None:
+        async with leases.writing("people"):
+            await released.wait()
+
+    writing = asyncio.create_task(write())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0.01)
+    state = await read_state(placement)
+    draining = await announce(placement, state, Phase.DUAL_WRITE_TARGET_READ)
+    assert draining is not None
+    waiting = asyncio.create_task(await_acknowledgements(placement, draining, clock=clock, lease=1e9))
+    for _ in range(5):
+        await leases.refresh("people")
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    released.set()
+    await writing
+    await leases.refresh("people")
+    await asyncio.wait_for(waiting, 5)
+
+
+async def test_no_write_begins_while_draining(placement: Placement, clock: ManualClock) -> None:
+    """A node that has heard of the drain refuses, with the wait that is worth trying."""
+    leases = node(placement, clock)
+    state = await leases.refresh("people")
+    await announce(placement, state, Phase.DUAL_WRITE_TARGET_READ)
+    await leases.refresh("people")
+    with pytest.raises(DrainingError):
+        async with leases.writing("people"):
+            pytest.fail("wrote while draining")
+
+
+async def test_an_abandoned_drain_is_undone_by_whoever_looks_long_enough(
+    placement: Placement, clock: ManualClock
+) -> None:
+    """A coordinator that died after its announcement stops nobody for longer than the limit."""
+    leases = node(placement, clock, drain_limit=3.0)
+    state = await leases.refresh("people")
+    await announce(placement, state, Phase.DUAL_WRITE_TARGET_READ)
+    assert not (await leases.refresh("people")).takes_writes
+    clock.advance(2.9)
+    assert not (await leases.refresh("people")).takes_writes
+    clock.advance(0.2)
+    after = await leases.refresh("people")
+    assert after.takes_writes
+    assert (after.phase, after.epoch) == (Phase.SOURCE_ONLY, state.epoch + 2)
+
+
+async def test_waiting_for_a_cut_over_ends_with_the_patience(
+    placement: Placement, clock: ManualClock
+) -> None:
+    """Somebody who waits gets an answer in the time that was promised."""
+    leases = node(placement, clock)
+    state = await leases.refresh("people")
+    draining = await announce(placement, state, Phase.DUAL_WRITE_TARGET_READ)
+    assert draining is not None
+    with pytest.raises(DrainingError):
+        await leases.await_steady("people", 0.5)
+    await undo(placement, draining)
+    assert (await leases.await_steady("people", 0.5)).takes_writes
+
+
+async def test_a_step_by_an_outdated_state_is_lost(placement: Placement) -> None:
+    """Of two who step from the same state, one does."""
+    state = await read_state(placement)
+    assert await step(placement, state, Phase.DUAL_WRITE_SOURCE_READ) is not None
+    assert await step(placement, state, Phase.DUAL_WRITE_SOURCE_READ) is None
+
+
+async def test_a_kind_that_nobody_placed_is_unknown(placement: Placement, clock: ManualClock) -> None:
+    """A misspelt kind is told so."""
+    with pytest.raises(UnknownKindError, match="'pepole'"):
+        await node(placement, clock).state("pepole")
