@@ -1,0 +1,308 @@
+"""Accounts and profiles as a document store of some years' standing would hold them.
+
+Most are plain. The rest are awkward in ways that real data is, each by a stated share, because those are
+what a move between stores trips over. Everything follows from the `Random` that is passed in: the same
+seed makes the same people, in every process.
+"""
+
+import datetime as dt
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from random import Random
+from typing import Any, Final, TypeVar
+
+from mystira.simulation.names import EMOJI, GIVEN_NAMES, PEOPLE
+
+Document = dict[str, Any]
+_T = TypeVar("_T")
+
+_OPENED: Final = dt.datetime(2023, 2, 1)
+_OPEN_DAYS: Final = 1150
+_DAY: Final = 86_400_000_000
+"""Microseconds."""
+
+_MAIL_DOMAINS: Final = ("example.org", "example.com", "example.net", "mail.example.org")
+_LANGUAGES: Final = ("en", "en", "en", "en-ZA", "af", "zu", "de", "fr", "pt-BR", "ja", "ar")
+_THEMES_SHOWN: Final = ("system", "light", "dark")
+_ROLES: Final = ("User",) * 16 + ("Guest",) * 3 + ("Admin",)
+_PLANS: Final = (("Free", "Free"),) * 6 + (
+    ("Monthly", "Family"),
+    ("Annual", "Family"),
+    ("Lifetime", "Founder"),
+    ("Individual", "Single"),
+)
+SCENARIOS: Final = tuple(
+    f"{place}-{matter}"
+    for place in ("lantern-harbour", "moss-library", "glass-desert", "upside-hill", "winter-orchard")
+    for matter in ("lost-map", "quiet-storm", "borrowed-name", "last-biscuit", "two-doors", "tall-shadow")
+)
+"""Ids of stories that people here have played."""
+
+_AGE_GROUPS: Final = (
+    ("1-2", 1, 2),
+    ("3-5", 3, 5),
+    ("6-9", 6, 9),
+    ("6-9", 6, 9),
+    ("10-12", 10, 12),
+    ("13-18", 13, 18),
+)
+_INTERESTS: Final = ("dragons", "deep sea", "space", "detectives", "forests", "robots", "music", "cooking")
+_PRONOUNS: Final = ("she/her", "he/him", "they/them")
+_BADGES: Final = (
+    ("steady-breath", "Steady Breath", "Self-Regulation", 3.0),
+    ("second-thought", "Second Thought", "Self-Regulation", 6.0),
+    ("open-door", "Open Door", "Curiosity & Initiative", 2.5),
+    ("first-footprint", "First Footprint", "Curiosity & Initiative", 5.0),
+    ("night-lamp", "Night Lamp", "Courage", 4.0),
+)
+
+
+def make_account(random: Random, index: int) -> Document:
+    """An account as a document. `index` makes its e-mail address unlike that of every other index."""
+    name, spelled = _pick(random, PEOPLE)
+    plan, tier = _pick(random, _PLANS)
+    created = int(random.random() * _OPEN_DAYS * _DAY)
+    seen = created + int(random.random() * 200 * _DAY)
+    account: Document = {
+        "id": _make_uuid(random),
+        "email": f"{spelled}.{index}@{_pick(random, _MAIL_DOMAINS)}",
+        "externalUserId": f"sim|{random.getrandbits(64):016x}",
+        "displayName": name,
+        "role": _pick(random, _ROLES),
+        "settings": {
+            "cacheCredentials": random.random() < 0.8,
+            "requireAuthOnStartup": random.random() < 0.1,
+            "preferredLanguage": _pick(random, _LANGUAGES),
+            "notificationsEnabled": random.random() < 0.7,
+            "theme": _pick(random, _THEMES_SHOWN),
+        },
+        "subscription": _make_subscription(random, plan, tier, created),
+        "completedScenarioIds": _make_completed(random),
+        "createdAt": _spell(created),
+        "updatedAt": _spell(seen),
+        "lastLoginAt": _spell(seen),
+    }
+    for share, alter in _ACCOUNT_ODDITIES:
+        if random.random() < share:
+            alter(random, account)
+    return account
+
+
+def make_profile(random: Random, account_id: str | None) -> Document:
+    """A profile as a document; without an account it is a guest's."""
+    age_group, youngest, oldest = _pick(random, _AGE_GROUPS)
+    created = int(random.random() * _OPEN_DAYS * _DAY)
+    age = youngest + random.random() * (oldest + 1 - youngest)
+    profile: Document = {
+        "id": _make_uuid(random),
+        "accountId": account_id,
+        "name": _pick(random, GIVEN_NAMES),
+        "ageGroup": age_group,
+        "dateOfBirth": (_OPENED + dt.timedelta(days=_OPEN_DAYS - int(age * 365.25))).date().isoformat(),
+        "isGuest": account_id is None,
+        "isNpc": random.random() < 0.02,
+        "pronouns": _pick(random, _PRONOUNS),
+        "avatarMediaId": f"avatar-{int(random.random() * 40):02d}",
+        "preferredThemes": [_pick(random, _INTERESTS)] if random.random() < 0.6 else [],
+        "hasCompletedOnboarding": random.random() < 0.9,
+        "earnedBadges": _make_badges(random, created),
+        "createdAt": _spell(created),
+        "updatedAt": _spell(created + _DAY),
+    }
+    for share, alter in _PROFILE_ODDITIES:
+        if random.random() < share:
+            alter(random, profile)
+    return profile
+
+
+def make_former_accounts(random: Random, count: int, *, twins: int = 0) -> Iterator[Document]:
+    """`count` accounts as the former system left them: never versioned, never saying when they changed.
+
+    `twins` pairs among them share an e-mail address but for the case of its letters, which the former
+    system took and the target's unique index refuses. Raises ValueError where the pairs do not fit.
+    """
+    places = sorted(random.sample(range(count), 2 * twins))
+    first_of = dict(zip(places[1::2], places[::2], strict=True))
+    kept = dict.fromkeys(places[::2], "")
+    for index in range(count):
+        account = make_account(random, index)
+        del account["updatedAt"]
+        if index in kept:
+            kept[index] = account["email"]
+        elif index in first_of:
+            account["email"] = kept[first_of[index]].swapcase()
+        yield account
+
+
+def _make_subscription(random: Random, plan: str, tier: str, created: int) -> Document:
+    subscription: Document = {
+        "type": plan,
+        "tier": tier,
+        "isActive": True,
+        "startDate": _spell(created),
+        "purchasedScenarios": [],
+    }
+    if plan == "Free":
+        return subscription
+    until = created + int(random.random() * 900 * _DAY)
+    subscription |= {
+        "productId": f"mystira-{tier.lower()}",
+        "isActive": random.random() < 0.85,
+        "validUntil": None if plan == "Lifetime" else _spell(until),
+        "purchaseToken": f"{random.getrandbits(96):024x}",
+        "lastVerified": _spell(created + _DAY),
+        "purchasedScenarios": [_pick(random, SCENARIOS)] if plan == "Individual" else [],
+    }
+    return subscription
+
+
+def _make_completed(random: Random) -> list[str]:
+    first, count = int(random.random() * len(SCENARIOS)), int(random.random() * 4)
+    return [SCENARIOS[(first + 7 * step) % len(SCENARIOS)] for step in range(count)]
+
+
+def _make_badges(random: Random, created: int) -> list[Document]:
+    first, count = int(random.random() * len(_BADGES)), int(random.random() * 4)
+    badges = []
+    for step in range(count):
+        configuration, name, axis, threshold = _BADGES[(first + step) % len(_BADGES)]
+        badges.append(
+            {
+                "id": _make_uuid(random),
+                "badgeConfigurationId": configuration,
+                "badgeName": name,
+                "badgeMessage": f"{name}, on the way along {axis}.",
+                "axis": axis,
+                "triggerValue": threshold + random.random(),
+                "threshold": threshold,
+                "earnedAt": _spell(created + (step + 1) * _DAY),
+                "scenarioId": _pick(random, SCENARIOS),
+                "imageId": f"badge-{configuration}",
+            }
+        )
+    return badges
+
+
+def _pick(random: Random, choices: Sequence[_T]) -> _T:
+    # A third of the price of random.choice, and millions are made.
+    return choices[int(random.random() * len(choices))]
+
+
+def _make_uuid(random: Random) -> str:
+    """A UUID of version 4, as the former system made them."""
+    bits = random.getrandbits(128)
+    text = f"{bits:032x}"
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{'89ab'[bits & 3]}{text[17:20]}-{text[20:]}"
+
+
+def _spell(micros: int) -> str:
+    """A moment so many microseconds after the opening."""
+    return (_OPENED + dt.timedelta(microseconds=micros)).isoformat() + "Z"
+
+
+# -- what makes records awkward ----------------------------------------------------------------------------
+
+
+def _seven_digits(random: Random, record: Document) -> None:
+    """Ticks of 100 ns, which PostgreSQL has no room for; some would round into the next second."""
+    fraction = "9999999" if random.random() < 0.1 else f"{int(random.random() * 10_000_000):07d}"
+    for name in ("createdAt", "lastLoginAt"):
+        if name in record:
+            record[name] = f"{record[name][:19]}.{fraction}Z"
+
+
+def _offset(random: Random, record: Document) -> None:
+    """A time by the wall clock of a place."""
+    record["createdAt"] = record["createdAt"][:-1] + _pick(random, ("+02:00", "-05:00", "+05:45", "+00:00"))
+
+
+def _capitals(random: Random, account: Document) -> None:
+    """An e-mail address as its owner likes to see it."""
+    email: str = account["email"]
+    account["email"] = email.title() if random.random() < 0.8 else email.upper()
+
+
+def _emoji(random: Random, record: Document) -> None:
+    name = "name" if "name" in record else "displayName"
+    record[name] = f"{record[name]} {_pick(random, EMOJI)}"
+
+
+def _decomposed(_: Random, record: Document) -> None:
+    """Letters and their accents apart (NFD): the same to the eye, another text to a computer."""
+    name = "name" if "name" in record else "displayName"
+    record[name] = unicodedata.normalize("NFD", record[name])
+
+
+def _unknown_fields(random: Random, record: Document) -> None:
+    """What nobody remembers the meaning of, in the spellings of numbers that are easily lost."""
+    record["loyalty"] = {"points": int(random.random() * 500), "ratio": 1.0, "balance": -0.0, "partner": None}
+    record["legacyNumber"] = 9_007_199_254_740_993
+    record["flags"] = ["beta", None, {"since": "2023"}]
+
+
+def _unknown_fields_in_parts(random: Random, account: Document) -> None:
+    account["settings"]["fontScale"] = _pick(random, (1, 1.0, 1.25))
+    account["subscription"]["storeCountry"] = _pick(random, ("ZA", "DE", None))
+
+
+def _unknown_fields_in_badges(_: Random, profile: Document) -> None:
+    for badge in profile["earnedBadges"]:
+        badge["shownOnShelf"] = True
+
+
+def _nulls(_: Random, account: Document) -> None:
+    """Said to be nothing, where others say nothing."""
+    account["externalUserId"] = None
+    account["subscription"] |= {"productId": None, "validUntil": None, "endDate": None}
+
+
+def _gaps(_: Random, account: Document) -> None:
+    del account["externalUserId"]
+    del account["settings"]["theme"]
+
+
+def _empty_texts(_: Random, account: Document) -> None:
+    account["displayName"] = ""
+    account["subscription"]["productId"] = ""
+
+
+def _profile_nulls(_: Random, profile: Document) -> None:
+    profile["pronouns"] = profile["bio"] = profile["dateOfBirth"] = None
+
+
+def _profile_gaps(_: Random, profile: Document) -> None:
+    del profile["pronouns"], profile["dateOfBirth"], profile["avatarMediaId"]
+
+
+def _empty_profile_texts(_: Random, profile: Document) -> None:
+    profile["bio"] = profile["avatarMediaId"] = ""
+
+
+_Oddities = tuple[tuple[float, Callable[[Random, Document], None]], ...]
+
+_ACCOUNT_ODDITIES: Final[_Oddities] = (
+    (0.10, _seven_digits),
+    (0.05, _offset),
+    (0.06, _capitals),
+    (0.04, _emoji),
+    (0.04, _decomposed),
+    (0.05, _unknown_fields),
+    (0.04, _unknown_fields_in_parts),
+    (0.02, _empty_texts),
+    (0.03, _gaps),
+    # After the gaps, one of which it fills: a record says null or nothing, and null is the rarer.
+    (0.06, _nulls),
+)
+"""Which share of accounts is awkward in which way; one may be so in several."""
+
+_PROFILE_ODDITIES: Final[_Oddities] = (
+    (0.10, _seven_digits),
+    (0.05, _offset),
+    (0.05, _emoji),
+    (0.04, _decomposed),
+    (0.04, _unknown_fields),
+    (0.04, _unknown_fields_in_badges),
+    (0.03, _profile_gaps),
+    (0.06, _profile_nulls),
+    (0.02, _empty_profile_texts),
+)
