@@ -27,21 +27,16 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the table.
 
     `source` and `target` name the stores between which the kind moves; who is truth and who is copy follows
-    from the phase, which is `initial` until somebody moves it. `home` is the phase in which the kind is
+    from the phase, which is `phase` until somebody moves the kind. `home` is the phase in which the kind is
     meant to stay; `cache` names the levels that may hold its records.
     """
 
     kind: Kind
     source: StoreName
     target: StoreName
-    initial: Phase
+    phase: Phase
     home: Phase
     cache: Literal["none"] = "none"
-
-    @property
-    def is_home(self) -> bool:
-        """Whether the kind begins where it is meant to stay."""
-        return self.initial is self.home
 
 
 PLACEMENT: Final = (
@@ -50,7 +45,7 @@ PLACEMENT: Final = (
         kind=ACCOUNTS,
         source="documents",
         target="relational",
-        initial=Phase.SOURCE_ONLY,
+        phase=Phase.SOURCE_ONLY,
         home=Phase.TARGET_ONLY,
     ),
     # In the end this kind is split: its core in PostgreSQL, preferences in documents. Until a kind can be
@@ -59,15 +54,10 @@ PLACEMENT: Final = (
         kind=USER_PROFILES,
         source="documents",
         target="relational",
-        initial=Phase.SOURCE_ONLY,
+        phase=Phase.SOURCE_ONLY,
         home=Phase.DUAL_WRITE_TARGET_READ,
     ),
 )
-
-
-def phase_name(phase: Phase) -> str:
-    """What people call the phase."""
-    return PHASE_NAMES[phase]
 
 
 def phase_named(name: str) -> Phase | None:

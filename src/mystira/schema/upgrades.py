@@ -14,6 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from manystore.stores.postgres.control import control_statements
+from mystira.errors import PlatformError
 
 LOCK: Final = 0x4D79737469726100
 """Advisory lock that whoever changes the schema holds ("Mystira" in ASCII)."""
@@ -28,12 +29,12 @@ PAUSE: Final = 1.0
 _LOCK_NOT_AVAILABLE: Final = "55P03"
 
 
-class SchemaBusyError(Exception):
+class SchemaBusyError(PlatformError):
     """Tables stayed in use by others through {attempts} attempts; nothing more was changed, try later."""
 
     def __init__(self, *, attempts: int) -> None:
         self.attempts = attempts
-        super().__init__((type(self).__doc__ or "").format(attempts=attempts))
+        super().__init__(attempts=attempts)
 
 
 async def upgrade(url: str, revision: str = "head") -> None:
