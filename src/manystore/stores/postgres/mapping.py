@@ -180,6 +180,8 @@ def _check_columns(
         if column_name in (VERSION, RESIDUE):
             raise _fail(table, f"column {column_name} belongs to the engine")
         _check_carrier(table, declared[name], column)
+        if isinstance(column.type, sa.String) and name == "id" and column.type.collation != "C":
+            raise _fail(table, f'column {column_name} needs collation "C", in which keys are ordered')
 
 
 def _check_carrier(table: sa.Table, field: Field, column: sa.Column[Any]) -> None:
@@ -193,6 +195,12 @@ def _check_carrier(table: sa.Table, field: Field, column: sa.Column[Any]) -> Non
         raise _fail(
             table, f"column {column.name} ({carrier!r}) cannot carry {field.name} ({field.type.value})"
         )
+
+
+def _has_timestamp(field: Field) -> bool:
+    if field.type is not FieldType.OBJECT:
+        return False
+    return any(inner.type is FieldType.TIMESTAMP or _has_timestamp(inner) for inner in field.fields)
 
 
 def _check_unfed(table: sa.Table, fed: set[str]) -> None:

@@ -1,0 +1,152 @@
+"""Tables and mappings for the kinds of `manystore.testing.samples`: every shape of part, every type of column."""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from manystore.stores.postgres import (
+    ManyPart,
+    Mapping,
+    OnePart,
+    StringsPart,
+    capture_triggers,
+    control_statements,
+)
+from manystore.testing.samples import LETTERS, PEOPLE, WORDS
+
+METADATA = sa.MetaData()
+
+
+def _engine_columns() -> list[sa.Column[object]]:
+    return [sa.Column("version", sa.BigInteger, nullable=False), sa.Column("residue", sa.Text)]
+
+
+def _parent(table: str, **options: bool) -> sa.Column[object]:
+    bond = sa.ForeignKey(f"{table}.id", ondelete="CASCADE")
+    return sa.Column("person_id", sa.Uuid, bond, nullable=False, **options)  # type: ignore[arg-type]
+
+
+PEOPLE_TABLE = sa.Table(
+    "people",
+    METADATA,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("email", sa.Text),
+    sa.Column("name", sa.Text),
+    sa.Column("born", sa.DateTime(timezone=True)),
+    sa.Column("joined", sa.Date),
+    sa.Column("active", sa.Boolean),
+    sa.Column("visits", sa.BigInteger),
+    sa.Column("weight", sa.Double),
+    sa.Column("tags", sa.ARRAY(sa.Text)),
+    sa.Column("extra", pg.JSONB),
+    *_engine_columns(),
+)
+sa.Index("people_email", sa.func.lower(PEOPLE_TABLE.c.email), unique=True)
+
+ADDRESSES = sa.Table(
+    "addresses",
+    METADATA,
+    _parent("people", primary_key=True),
+    sa.Column("street", sa.Text),
+    sa.Column("city", sa.String(80)),
+    sa.Column("since", sa.DateTime(timezone=True)),
+)
+
+NICKNAMES = sa.Table(
+    "nicknames",
+    METADATA,
+    sa.Column("id", sa.Uuid, primary_key=True, server_default=sa.text("gen_random_uuid()")),
+    _parent("people"),
+    sa.Column("nickname", sa.Text, nullable=False),
+    sa.Column("ordinal", sa.Integer, nullable=False),
+    sa.Column("given_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.text("clock_timestamp()")),
+    sa.UniqueConstraint("person_id", "nickname"),
+)
+
+PETS = sa.Table(
+    "pets",
+    METADATA,
+    _parent("people", primary_key=True),
+    sa.Column("ordinal", sa.Integer, primary_key=True),
+    sa.Column("pet_id", sa.Uuid),
+    sa.Column("name", sa.Text),
+    sa.Column("age", sa.SmallInteger),
+)
+
+LETTERS_TABLE = sa.Table(
+    "letters",
+    METADATA,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("person_id", sa.Uuid, sa.ForeignKey("people.id", ondelete="SET NULL")),
+    sa.Column("text", sa.Text, sa.CheckConstraint("text <> 'forbidden'", name="letters_text_check")),
+    sa.Column("sent", sa.DateTime(timezone=True)),
+    *_engine_columns(),
+)
+
+WORDS_TABLE = sa.Table(
+    "words",
+    METADATA,
+    sa.Column("id", sa.Text(collation="C"), primary_key=True),
+    sa.Column("meaning", sa.Text),
+    *_engine_columns(),
+)
+
+PEOPLE_MAPPING = Mapping(
+    kind=PEOPLE,
+    table=PEOPLE_TABLE,
+    columns={
+        "id": "id",
+        "email": "email",
+        "name": "name",
+        "born": "born",
+        "joined": "joined",
+        "active": "active",
+        "visits": "visits",
+        "weight": "weight",
+        "tags": "tags",
+        "extra": "extra",
+    },
+    parts=(
+        OnePart(
+            property="address",
+            table=ADDRESSES,
+            parent="person_id",
+            columns={"street": "street", "city": "city", "since": "since"},
+        ),
+        StringsPart(
+            property="nicknames", table=NICKNAMES, parent="person_id", column="nickname", ordinal="ordinal"
+        ),
+        ManyPart(
+            property="pets",
+            table=PETS,
+            parent="person_id",
+            columns={"id": "pet_id", "name": "name", "age": "age"},
+            ordinal="ordinal",
+        ),
+    ),
+    constraints={"people_email": "email"},
+)
+
+LETTERS_MAPPING = Mapping(
+    kind=LETTERS,
+    table=LETTERS_TABLE,
+    columns={"id": "id", "personId": "person_id", "text": "text", "sent": "sent"},
+    constraints={"letters_text_check": "text"},
+)
+
+WORDS_MAPPING = Mapping(kind=WORDS, table=WORDS_TABLE, columns={"id": "id", "meaning": "meaning"})
+
+MAPPINGS = (PEOPLE_MAPPING, LETTERS_MAPPING, WORDS_MAPPING)
+
+
+def statements() -> list[str]:
+    """All that an empty database needs to hold the sample kinds."""
+    dialect = pg.dialect()  # type: ignore[no-untyped-call]
+    tables = [str(CreateTable(table).compile(dialect=dialect)) for table in METADATA.sorted_tables]
+    indexes = [
+        str(CreateIndex(index).compile(dialect=dialect))
+        for table in METADATA.sorted_tables
+        for index in table.indexes
+    ]
+    captures = [statement for mapping in MAPPINGS for statement in capture_triggers(mapping)]
+    return [*control_statements(), *tables, *indexes, *captures]
