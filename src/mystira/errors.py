@@ -6,6 +6,7 @@
     │   ├── FolderError             the data folder cannot be used
     │   ├── FolderInUseError        another platform runs in it
     │   ├── AddressError            the address is taken or not of this machine
+    │   ├── NotRunningError         a command needs a platform that is up
     │   └── ProgramMissingError     a program that the embedded platform consists of is not installed
     └── StartError                  a server or service did not come up
 
@@ -24,7 +25,7 @@ class PlatformError(Exception):
 
     def __init__(self, **facts: object) -> None:
         doc = type(self).__doc__ or ""
-        super().__init__(doc.split("\n\n", 1)[0].replace("\n    ", " ").format(**facts))
+        super().__init__(doc.split("\n\n", 1)[0].replace("\n    ", " ").strip().format(**facts))
 
 
 class EnvironmentRefusedError(PlatformError):
@@ -59,6 +60,16 @@ class FolderInUseError(EnvironmentRefusedError):
     def __init__(self, *, folder: Path, holder: str) -> None:
         self.folder, self.holder = folder, holder
         super().__init__(folder=folder, holder=holder)
+
+
+class NotRunningError(EnvironmentRefusedError):
+    """No platform is up in data folder {folder}: start one by `mystira up`, or name its folder by
+    --data-folder or MYSTIRA_DATA_FOLDER.
+    """
+
+    def __init__(self, *, folder: Path) -> None:
+        self.folder = folder
+        super().__init__(folder=folder)
 
 
 class AddressError(EnvironmentRefusedError):

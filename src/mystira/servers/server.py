@@ -50,10 +50,12 @@ class StartedServer:
         self.server, self.port, self.process = server, port, process
         self.name = server.name
         self.url = server.url(folder, port)
+        self.address = f"127.0.0.1:{port}"
         self._folder = folder
 
     async def start_again(self) -> Process:
         """Start it once more at the same address, after it ended by itself. Raises StartError."""
+        await self.server.prepare(self._folder)
         self.process = await _start_at(self.server, self._folder, self.port)
         return self.process
 
