@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from manystore.errors import ManystoreError
+from manystore.errors import ManystoreError, UnavailableError
 from manystore.moves.actions import Mover
 from manystore.moves.cut_over import CutOver, cut_over
 from manystore.moves.tasks import Action
@@ -155,16 +155,22 @@ async def test_two_coordinators_at_once_move_the_truth_once(scene: Scene) -> Non
     assert after.takes_writes
 
 
-async def test_a_drain_that_takes_too_long_is_undone_with_the_reason(scene: Scene) -> None:
-    """Where the copy stays away, the old truth takes writes again."""
+class CopyGoneOnceDraining(FaultPlan):
+    """The copy cannot be reached from the moment at which writes are stopped."""
+
+    async def run(self, name: str, call: Callable[[], Awaitable[Any]]) -> Any:
+        if name.startswith("tables.") and "documents.raise_fence" in self.calls:
+            raise UnavailableError(subject="tables", reason="planted", retry_after=0.01)
+        return await super().run(name, call)
+
+
+async def test_a_drain_that_cannot_end_lets_the_old_truth_go_on_at_once(scene: Scene) -> None:
+    """Where the copy goes away while writes wait, the coordinator itself opens the old truth again."""
     state = await started(scene)
-    await scene.target.close()
-    plan = FaultPlan(None)
-    assert await attempt(scene, plan, state, Phase.DUAL_WRITE_TARGET_READ) is None
-    await scene.target.open()
+    assert await attempt(scene, CopyGoneOnceDraining(None), state, Phase.DUAL_WRITE_TARGET_READ) is None
     after = await read_state(scene.people)
-    assert after.phase is Phase.DUAL_WRITE_SOURCE_READ
-    assert after.takes_writes
+    assert (after.phase, after.takes_writes) == (Phase.DUAL_WRITE_SOURCE_READ, True)
+    assert after.epoch == state.epoch + 2
 
 
 def test_the_mover_knows_every_action() -> None:

@@ -1,0 +1,163 @@
+"""The sync follower and its queue: nothing is passed over, nothing is hidden."""
+
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import cast
+
+import msgspec
+import pytest
+
+from manystore.errors import NotRepresentableError, StepRefusedError, UnavailableError, UniqueError
+from manystore.followers.queue import MAX_ATTEMPTS, Audited, SyncQueue
+from manystore.followers.sync import Track
+from manystore.moves.tasks import Action
+from manystore.placement import Placement, read_state
+from manystore.records import Record
+from manystore.stores.store import Store
+from manystore.testing.samples import PEOPLE
+from tests.unit.clocks import ManualClock
+from tests.unit.faults import FaultPlan, FaultyStore
+from tests.unit.moving import Person, Scene, adopt, memory_scene, person
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    async with memory_scene(tmp_path) as made:
+        await adopt(made.source, 3)
+        await made.do(Action.START)
+        yield made
+
+
+async def rename(scene: Scene, number: int, **changes: object) -> Person:
+    """Change a person through the repository, as a use case would."""
+    people = scene.repository()
+    stored = await people.get(person(number).id)
+    assert stored is not None
+    return (await people.change(stored, msgspec.structs.replace(stored.value, **changes))).value
+
+
+async def twin(scene: Scene) -> str:
+    """Make person 0 hold in the copy alone what person 1 then takes in the truth."""
+    stranger = msgspec.to_builtins(person(77)) | {"email": "taken@example.org"}
+    await scene.target.apply(PEOPLE, [Record(stranger["id"], 1, stranger)])
+    await rename(scene, 1, email="taken@example.org")
+    return str(stranger["id"])
+
+
+async def test_what_the_copy_refuses_is_queued_and_then_dead_and_blocks_the_flip(scene: Scene) -> None:
+    """A duplicate e-mail planted in the copy ends as a dead letter, named, and the cut-over is refused."""
+    await scene.do(Action.VERIFY)
+    await twin(scene)
+    track = await scene.track()
+    await track.advance()
+    for _ in range(MAX_ATTEMPTS):
+        await track.retry(whatever_is_due=False)
+    entry = await track.queue.entry(person(1).id)
+    assert entry is not None
+    assert (entry.state, entry.error, entry.attempts) == ("dead", "UniqueError", MAX_ATTEMPTS)
+    assert entry.record.content is not None
+    assert entry.record.content["email"] == "taken@example.org"
+    with pytest.raises(StepRefusedError, match="1 changes are dead: look at each"):
+        await scene.do(Action.CUT_OVER)
+
+
+async def test_a_dead_letter_is_replayed_once_its_cause_is_mended(scene: Scene) -> None:
+    """After the other holder is gone, replaying brings the change over and empties the queue."""
+    stranger = await twin(scene)
+    track = await scene.track()
+    await track.advance()
+    for _ in range(MAX_ATTEMPTS):
+        await track.retry(whatever_is_due=False)
+    await scene.target.apply(PEOPLE, [Record(stranger, 2, None)])
+    assert await track.queue.replay() == 1
+    assert await track.retry() == 1
+    assert await track.queue.entries() == []
+    record = await scene.target.get(PEOPLE, person(1).id)
+    assert record is not None
+    assert record.content is not None
+    assert record.content["email"] == "taken@example.org"
+
+
+async def test_dropping_a_dead_letter_is_written_down(scene: Scene) -> None:
+    """Who gave a change up, and why, can be read afterwards."""
+    await twin(scene)
+    track = await scene.track()
+    await track.advance()
+    assert await track.queue.drop(person(1).id, actor="kim", reason="test account")
+    [note] = await scene.target.notes("audit/")
+    audited = msgspec.json.decode(note.value, type=Audited)
+    assert (audited.actor, audited.action, audited.reason) == ("kim", "queue.drop", "test account")
+    assert await track.queue.entries() == []
+    assert (await scene.do(Action.VERIFY))["differences"] == 2
+
+
+async def test_a_newer_version_waits_behind_a_queued_one_and_is_not_lost(scene: Scene) -> None:
+    """A retry that carried the older version cannot take off an entry behind which a newer one waits."""
+    stranger = await twin(scene)
+    track = await scene.track()
+    await track.advance()
+    await scene.target.apply(PEOPLE, [Record(stranger, 2, None)])
+    before = await track.queue.entry(person(1).id)
+    assert before is not None
+    # Another follower reads the log meanwhile, finds the record queued, and moves its position past it.
+    newer = await rename(scene, 1, name="Newest")
+    await track.advance()
+    assert await track.position() == await scene.source.head(PEOPLE)
+    assert not await track.queue.release(before)
+    await track.retry(whatever_is_due=False)
+    assert await track.queue.entries() == []
+    record = await scene.target.get(PEOPLE, person(1).id)
+    assert record is not None
+    assert record.content is not None
+    assert record.content["name"] == newer.name
+
+
+async def test_the_position_does_not_pass_what_could_not_be_applied(scene: Scene) -> None:
+    """While the copy is away the position stays, and everything arrives afterwards."""
+    await rename(scene, 2, name="Later")
+    track = await scene.track()
+    position = await track.position()
+    plan = FaultPlan(None)
+    target = cast(Store, FaultyStore(scene.target, plan))
+    state = await read_state(scene.people)
+    placement = Placement(kind=PEOPLE, source=scene.source, target=target)
+    broken = Track(placement, state, clock=scene.clock, randomness=scene.random)
+    plan.at = 2  # after the position and the queue were read: the call that applies
+    with pytest.raises(UnavailableError, match="tables.apply"):
+        await broken.advance()
+    assert await track.position() == position
+    await track.advance()
+    record = await scene.target.get(PEOPLE, person(2).id)
+    assert record is not None
+    assert record.content is not None
+    assert record.content["name"] == "Later"
+
+
+async def test_an_unfit_value_is_dead_at_once_and_others_pass(scene: Scene) -> None:
+    """What can never be held is not tried again; its neighbours are not held up."""
+    track = await scene.track()
+    records = [Record(person(n).id, 5, msgspec.to_builtins(person(n))) for n in (0, 1)]
+    problem = NotRepresentableError(
+        store="tables", kind="people", key=records[0].key, field="visits", reason="planted"
+    )
+    await track.queue.hold(records[0], problem)
+    entry = await track.queue.entry(records[0].key)
+    assert entry is not None
+    assert (entry.state, entry.attempts) == ("dead", 1)
+
+
+async def test_retries_wait_longer_each_time_and_not_for_ever() -> None:
+    """The next attempt is due later after each failure, until the entry is a dead letter."""
+    clock = ManualClock()
+    async with memory_scene(Path()) as scene:
+        queue = SyncQueue(scene.target, PEOPLE, clock=clock, randomness=random.Random(1))
+        record = Record(person(0).id, 1, msgspec.to_builtins(person(0)))
+        problem = UniqueError(kind="people", key=record.key, constraint="people_email", field="email")
+        waits = []
+        for _ in range(MAX_ATTEMPTS):
+            entry = await queue.hold(record, problem)
+            waits.append((entry.next_at - clock.now()).total_seconds())
+        assert waits == sorted(waits)
+        assert waits[0] < 0.2
+        assert entry.state == "dead"
