@@ -7,7 +7,8 @@
 A write goes to the truth under the epoch that this node holds a lease for. If the phase changes meanwhile
 the write is refused by the store, and is made again under the new epoch; while a cut-over drains, writes
 wait for it (`patience`), reads go on. Sync, invalidation and publication follow the change log by
-themselves: nothing is done here for them.
+themselves; `copying` may bring a write to the copy earlier than sync would, and `shadow` compares a share
+of the reads with the copy.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,13 +17,16 @@ from typing import Any, Final, Generic, Protocol, TypeVar, cast
 import msgspec
 
 from manystore.clock import Clock
-from manystore.errors import DrainingError, InvalidRecordError, StaleEpochError
-from manystore.placement import Leases, Phase, Side
+from manystore.dual_write import CopyFailedError, CopyWriter
+from manystore.errors import DrainingError, InvalidRecordError, StaleEpochError, VersionConflictError
+from manystore.placement import Leases, Phase, Side, State
 from manystore.records import Content, Kind, Record
+from manystore.shadow import ShadowReader
 from manystore.specifications import Specification
 from manystore.stores.store import Store
 
-_Result = TypeVar("_Result")
+Attempt = Callable[[Store, int], Awaitable[Record]]
+"""Writes to the store given, under the epoch given."""
 
 
 class Identified(Protocol):
@@ -66,12 +70,21 @@ class Repository(Generic[T]):
     """The records of one kind as values of type `T` (a msgspec Struct with an `id`)."""
 
     def __init__(
-        self, model: type[T], kind: Kind, leases: Leases, clock: Clock, *, patience: float = 5.0
+        self,
+        model: type[T],
+        kind: Kind,
+        leases: Leases,
+        clock: Clock,
+        *,
+        patience: float = 5.0,
+        copying: CopyWriter | None = None,
+        shadow: ShadowReader | None = None,
     ) -> None:
         self.kind: Final = kind
         self.counters: Final = Counters()
         self._model, self._leases, self._clock, self._patience = model, leases, clock, patience
         self._placement = leases.placement(kind.name)
+        self._copying, self._shadow = copying, shadow
 
     async def get(self, key: str) -> Stored[T] | None:
         """The value, or None where it is absent or deleted. Raises InvalidRecordError for a malformed key."""
@@ -80,6 +93,8 @@ class Repository(Generic[T]):
         record = await self._placement.truth(state).get(self.kind, key)
         if record is None and state.phase is Phase.DUAL_WRITE_TARGET_READ:
             record = await self._fall_back(key)
+        if self._shadow is not None:
+            self._shadow.look(key, record, state)
         return None if record is None or record.content is None else self._stored(record)
 
     async def _fall_back(self, key: str) -> Record | None:
@@ -101,10 +116,11 @@ class Repository(Generic[T]):
         """Write a new record.
 
         Raises VersionConflictError where one is there already, UniqueError, MissingParentError,
-        NotRepresentableError, and UnavailableError where no truth can be written in time.
+        NotRepresentableError, and UnavailableError where no truth can be written in time (or, with
+        compensation, no copy: CopyFailedError).
         """
         content = cast(Content, msgspec.to_builtins(value))
-        return await self._put(str(value.id), content, expected=None)
+        return await self._put(str(value.id), content, former=None)
 
     async def change(self, stored: Stored[T], value: T) -> Stored[T]:
         """Replace the value as it was read by another, keeping what the model does not know.
@@ -113,7 +129,7 @@ class Repository(Generic[T]):
         """
         before, after = msgspec.to_builtins(stored.value), msgspec.to_builtins(value)
         content = cast(Content, overlay(stored.record.content, before, after))
-        return await self._put(stored.key, content, expected=stored.version)
+        return await self._put(stored.key, content, former=stored.record)
 
     async def delete(self, stored: Stored[T]) -> None:
         """Delete the record as it was read. Raises VersionConflictError where it was changed since."""
@@ -121,23 +137,35 @@ class Repository(Generic[T]):
         async def attempt(truth: Store, epoch: int) -> Record:
             return await truth.delete(self.kind, stored.key, expected=stored.version, epoch=epoch)
 
-        await self._write(attempt)
+        await self._write(attempt, former=stored.record)
 
-    async def _put(self, key: str, content: Content, *, expected: int | None) -> Stored[T]:
+    async def _put(self, key: str, content: Content, *, former: Record | None) -> Stored[T]:
         self.kind.check(key, content)
+        expected = None if former is None else former.version
 
         async def attempt(truth: Store, epoch: int) -> Record:
             return await truth.put(self.kind, key, content, expected=expected, epoch=epoch)
 
-        return self._stored(await self._write(attempt))
+        return self._stored(await self._write(attempt, former=former))
 
-    async def _write(self, attempt: Callable[[Store, int], Awaitable[_Result]]) -> _Result:
+    async def _write(self, attempt: Attempt, *, former: Record | None) -> Record:
+        record, state = await self._write_truth(attempt)
+        copying = self._copying
+        if copying is None or copying.config.secondary == "deferred" or not state.phase.has_copy:
+            return record
+        reason = await copying.bring(record, state)
+        if reason is not None and copying.config.compensation and await self._take_back(former, record):
+            copying.counters.compensated += 1
+            raise CopyFailedError(subject=f"{self.kind.name}/{record.key}", reason=reason)
+        return record
+
+    async def _write_truth(self, attempt: Attempt) -> tuple[Record, State]:
         name = self.kind.name
         deadline = self._clock.monotonic() + self._patience
         while True:
             try:
                 async with self._leases.writing(name) as state:
-                    return await attempt(self._placement.truth(state), state.epoch)
+                    return await attempt(self._placement.truth(state), state.epoch), state
             except DrainingError:
                 self.counters.waits_for_cut_over += 1
             except StaleEpochError:
@@ -147,6 +175,24 @@ class Repository(Generic[T]):
             if left <= 0:
                 raise DrainingError(subject=name, reason="its truth is moving", retry_after=1.0)
             await self._leases.await_steady(name, left)
+
+    async def _take_back(self, former: Record | None, written: Record) -> bool:
+        """Undo a write at the truth, as a version of its own with the former content; whether it was undone.
+
+        Where somebody has built on the write already it stands, and the copy will get it by the log.
+        """
+
+        async def undo(truth: Store, epoch: int) -> Record:
+            if former is None or former.content is None:
+                return await truth.delete(self.kind, written.key, expected=written.version, epoch=epoch)
+            expected = None if written.is_deleted else written.version
+            return await truth.put(self.kind, written.key, former.content, expected=expected, epoch=epoch)
+
+        try:
+            await self._write_truth(undo)
+        except VersionConflictError:
+            return False
+        return True
 
     def _stored(self, record: Record) -> Stored[T]:
         try:

@@ -124,7 +124,7 @@ async def test_the_position_does_not_pass_what_could_not_be_applied(scene: Scene
     placement = Placement(kind=PEOPLE, source=scene.source, target=target)
     broken = Track(placement, state, clock=scene.clock, randomness=scene.random)
     plan.at = 2  # after the position and the queue were read: the call that applies
-    with pytest.raises(UnavailableError, match="tables.apply"):
+    with pytest.raises(UnavailableError, match=r"tables\.apply"):
         await broken.advance()
     assert await track.position() == position
     await track.advance()

@@ -6,8 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from manystore.comparison import compare, differing_fields
 from manystore.errors import CertificateError
-from manystore.moves.comparison import compare, differing_fields
 from manystore.moves.tasks import Action
 from manystore.moves.verify import Basis, Verifier
 from manystore.records import Content, Record

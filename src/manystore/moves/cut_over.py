@@ -20,9 +20,9 @@ import msgspec
 import structlog
 
 from manystore.clock import Clock
+from manystore.comparison import Difference
 from manystore.errors import ManystoreError, StepRefusedError
 from manystore.followers.sync import Track
-from manystore.moves.comparison import Difference
 from manystore.moves.conditions import queue_reasons
 from manystore.moves.verify import Basis, Verification, Verifier
 from manystore.placement import (

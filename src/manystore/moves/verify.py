@@ -15,8 +15,8 @@ import msgspec
 
 from manystore.changes import START, Position
 from manystore.clock import Clock
+from manystore.comparison import Difference, compare
 from manystore.followers.sync import Track
-from manystore.moves.comparison import Difference, compare
 from manystore.moves.progress import Report, progress_at, unreported
 from manystore.records import Kind, Record
 from manystore.stores.store import KeyRange, Store

@@ -175,7 +175,7 @@ class Store(Protocol):
     # -- the change log ------------------------------------------------------------------------------
 
     async def changes(self, kind: Kind, after: Position, limit: int) -> ChangeBatch:
-        """Up to about `limit` accepted writes after a position; none is ever skipped, however late it commits."""
+        """Up to about `limit` accepted writes after a position; none is skipped, however late it commits."""
 
     async def head(self, kind: Kind) -> Position:
         """A position that every write accepted before this call lies at or below."""
