@@ -33,6 +33,12 @@ Line = Annotated[str, Meta(max_length=255, pattern=r"^[^\x00-\x1f\x7f]*" + _END)
 FilledLine = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+" + _END)]
 """Text of one line that says something."""
 
+Phrase = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+" + _END)]
+"""Text of one line that names something."""
+
+Token = Annotated[str, Meta(min_length=1, max_length=4096, pattern=r"^[\x21-\x7e]+" + _END)]
+"""What another system gave us to give back, in printable ASCII."""
+
 ShortLine = Annotated[str, Meta(max_length=50, pattern=r"^[^\x00-\x1f\x7f]*" + _END)]
 """Text of one line for a word or two."""
 

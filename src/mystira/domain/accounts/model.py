@@ -12,7 +12,17 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from mystira.domain.forms import ContentId, EmailAddress, FilledLine, Instant, Language, Line, ShortLine
+from mystira.domain.forms import (
+    ContentId,
+    EmailAddress,
+    FilledLine,
+    Instant,
+    Language,
+    Line,
+    Phrase,
+    ShortLine,
+    Token,
+)
 from mystira.domain.records import Entity
 
 
@@ -104,13 +114,13 @@ class SubscriptionChange(Struct, frozen=True, kw_only=True, rename="camel", forb
     """What a purchase or its lapse changes; properties left out stay, null takes a value away."""
 
     type: SubscriptionType | UnsetType = UNSET
-    tier: Annotated[ShortLine, Meta(min_length=1)] | UnsetType = UNSET
+    tier: Phrase | UnsetType = UNSET
     product_id: ContentId | UnsetType | None = UNSET
     is_active: bool | UnsetType = UNSET
     valid_until: Instant | UnsetType | None = UNSET
     start_date: Instant | UnsetType | None = UNSET
     end_date: Instant | UnsetType | None = UNSET
-    purchase_token: Annotated[FilledLine, Meta(max_length=4096)] | UnsetType | None = UNSET
+    purchase_token: Token | UnsetType | None = UNSET
     last_verified: Instant | UnsetType | None = UNSET
     purchased_scenarios: Annotated[list[ContentId], Meta(max_length=1000)] | UnsetType = UNSET
 

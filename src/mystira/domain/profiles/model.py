@@ -17,12 +17,13 @@ from mystira.domain.forms import (
     FilledLine,
     Line,
     Paragraphs,
+    Phrase,
     RecordId,
     ShortLine,
 )
 from mystira.domain.records import Entity
 
-Themes = Annotated[list[Annotated[FilledLine, Meta(max_length=100)]], Meta(max_length=50)]
+Themes = Annotated[list[Phrase], Meta(max_length=50)]
 MediaId = ContentId
 
 
@@ -99,7 +100,7 @@ class BadgeAward(Struct, frozen=True, kw_only=True, rename="camel", forbid_unkno
 
     badge_configuration_id: ContentId
     badge_name: FilledLine
-    axis: Annotated[FilledLine, Meta(max_length=100)]
+    axis: Phrase
     badge_id: ContentId | None = None
     badge_message: Paragraphs = ""
     trigger_value: float = 0.0
