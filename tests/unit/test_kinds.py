@@ -1,0 +1,155 @@
+"""The declarations of kinds agree with the models, the labels with the rules, the placement with both."""
+
+import datetime as dt
+import enum
+import typing
+from types import UnionType
+from typing import Any
+
+import msgspec
+import pytest
+
+from manystore.placement import Phase
+from manystore.records import Field, FieldType, Kind, Label
+from mystira.domain.accounts.kind import ACCOUNTS
+from mystira.domain.accounts.model import Account, AccountChange, NewAccount, SubscriptionChange
+from mystira.domain.profiles.kind import USER_PROFILES
+from mystira.domain.profiles.model import BadgeAward, NewProfile, ProfileChange, UserBadge, UserProfile
+from mystira.placement import PHASE_NAMES, PLACEMENT, phase_named
+from mystira.schema.mappings import MAPPINGS
+
+Struct = type[msgspec.Struct]
+KINDS: list[tuple[Kind, Struct]] = [(ACCOUNTS, Account), (USER_PROFILES, UserProfile)]
+
+_SCALARS = {
+    bool: {FieldType.BOOLEAN},
+    int: {FieldType.INTEGER},
+    float: {FieldType.NUMBER},
+    dt.datetime: {FieldType.TIMESTAMP},
+    dt.date: {FieldType.DATE},
+    str: {FieldType.STRING, FieldType.UUID},
+}
+
+
+def _without_none(annotation: Any) -> Any:
+    if isinstance(annotation, UnionType) or typing.get_origin(annotation) is typing.Union:
+        (annotation,) = [each for each in typing.get_args(annotation) if each is not type(None)]
+    return annotation
+
+
+def _disagreements(model: Struct, fields: tuple[Field, ...], path: str) -> list[str]:
+    """Where a model and declared fields differ, in names or in types, down to the parts."""
+    declared = {field.name: field for field in fields}
+    known = {field.encode_name: _without_none(field.type) for field in msgspec.structs.fields(model)}
+    found = [f"{path}{name} is not declared, so it has no label" for name in known.keys() - declared.keys()]
+    found += [f"{path}{name} is declared and not in the model" for name in declared.keys() - known.keys()]
+    for name in known.keys() & declared.keys():
+        found += _misfits(known[name], declared[name], f"{path}{name}")
+    return found
+
+
+def _misfits(annotation: Any, field: Field, path: str) -> list[str]:
+    is_list = typing.get_origin(annotation) is list
+    inner = typing.get_args(annotation)[0] if is_list else annotation
+    if issubclass(inner, msgspec.Struct):
+        expected = {FieldType.OBJECTS if is_list else FieldType.OBJECT}
+        found = _disagreements(inner, field.fields, f"{path}.")
+    elif is_list:
+        expected, found = {FieldType.STRINGS} if inner is str else set(), []
+    else:
+        expected, found = ({FieldType.STRING} if issubclass(inner, enum.Enum) else _SCALARS[inner]), []
+    return found if field.type in expected else [*found, f"{path} is {field.type}, model says {annotation}"]
+
+
+@pytest.mark.parametrize(("kind", "model"), KINDS)
+def test_every_field_of_a_model_is_declared_with_a_label(kind: Kind, model: Struct) -> None:
+    """A property without a declaration would have no classification; one without a model, no meaning."""
+    assert _disagreements(model, kind.fields, "") == []
+
+
+def test_a_forgotten_label_is_noticed() -> None:
+    """The comparison above sees a field that is missing on either side, in parts too, and a wrong type."""
+    fields = tuple(field for field in ACCOUNTS.fields if field.name not in ("email", "settings"))
+    settings = ACCOUNTS.field("settings")
+    shorter = msgspec.structs.replace(settings, fields=settings.fields[1:])
+    wrong = Field(name="email", type=FieldType.BOOLEAN, label=Label.RESTRICTED)
+    extra = Field(name="shoeSize", type=FieldType.NUMBER, label=Label.PUBLIC)
+    found = _disagreements(Account, (*fields, shorter, wrong, extra), "")
+    assert sorted(each.split()[0] for each in found) == ["email", "settings.cacheCredentials", "shoeSize"]
+
+
+def test_what_describes_a_child_is_restricted() -> None:
+    """Of a profile only pointers, times and what says nothing of the person are less than Restricted."""
+    less = {"id", "accountId", "createdAt", "updatedAt", "isGuest", "isNpc", "hasCompletedOnboarding"}
+    assert {field.name for field in USER_PROFILES.fields if field.label is not Label.RESTRICTED} == less
+    badge = USER_PROFILES.field("earnedBadges").fields
+    assert {field.name for field in badge if field.label is not Label.RESTRICTED} == {"id"}
+
+
+def test_what_names_or_opens_an_account_is_restricted() -> None:
+    """An address, a name, an identity elsewhere and a purchase's token are the owner's alone."""
+    subscription = ACCOUNTS.field("subscription").fields
+    restricted = {
+        field.name for field in (*ACCOUNTS.fields, *subscription) if field.label is Label.RESTRICTED
+    }
+    assert restricted == {"email", "externalUserId", "displayName", "subscription", "purchaseToken"}
+
+
+def test_no_field_of_a_person_is_free_for_all() -> None:
+    """Nothing about accounts and profiles is Public or Internal."""
+    for kind, _ in KINDS:
+        parts = [inner for field in kind.fields for inner in field.fields]
+        labels = {field.label for field in (*kind.fields, *parts)}
+        assert labels == {Label.CONFIDENTIAL, Label.RESTRICTED}
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [
+        (AccountChange, Account),
+        (NewProfile, UserProfile),
+        (ProfileChange, UserProfile),
+        (BadgeAward, UserBadge),
+        (NewAccount, Account),
+        (SubscriptionChange, Account.__annotations__["subscription"]),
+    ],
+)
+def test_what_may_be_sent_is_part_of_what_is_stored(sent: Struct, stored: Struct) -> None:
+    """Requests use the stored properties' names, refuse unknown ones, and cannot set id, role or times."""
+    names = {field.encode_name for field in msgspec.structs.fields(sent)}
+    assert names <= {field.encode_name for field in msgspec.structs.fields(stored)}
+    assert names.isdisjoint({"id", "role", "createdAt", "updatedAt"})
+    assert sent.__struct_config__.forbid_unknown_fields
+    assert not stored.__struct_config__.forbid_unknown_fields
+
+
+def test_every_kind_that_is_placed_lies_in_tables() -> None:
+    """What can move to PostgreSQL has a mapping, parents come first, and children know their parents."""
+    placed = [entry.kind for entry in PLACEMENT]
+    assert placed == [mapping.kind for mapping in MAPPINGS]
+    for index, kind in enumerate(placed):
+        assert {parent.kind for parent in kind.parents} <= {before.name for before in placed[:index]}
+
+
+def test_every_kind_begins_in_the_document_store() -> None:
+    """Nothing has moved yet; accounts are meant to leave the documents for good."""
+    assert {entry.phase for entry in PLACEMENT} == {Phase.SOURCE_ONLY}
+    assert {entry.kind.name: PHASE_NAMES[entry.home] for entry in PLACEMENT} == {
+        "accounts": "PostgresOnly",
+        "user_profiles": "DualWritePostgresRead",
+    }
+
+
+def test_nothing_restricted_is_cached() -> None:
+    """A kind with a Restricted field names no cache."""
+    for entry in PLACEMENT:
+        labels = {field.label for field in entry.kind.fields}
+        assert Label.RESTRICTED not in labels or entry.cache == "none"
+
+
+def test_each_phase_has_one_name() -> None:
+    """Names lead to phases and back, in any case; other words lead nowhere."""
+    assert set(PHASE_NAMES) == set(Phase)
+    for phase, name in PHASE_NAMES.items():
+        assert phase_named(name) is phase_named(name.lower()) is phase
+    assert phase_named("Postgres") is None
