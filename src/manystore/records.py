@@ -11,7 +11,6 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -170,25 +169,70 @@ class Record(msgspec.Struct, frozen=True):
         return digest(self.content)
 
 
-def find_unspeakable(value: object, path: str = "") -> tuple[str, str] | None:
+MAX_DEPTH: Final = 128
+"""How many objects and lists may lie in one another: what Cosmos DB takes, and every reader can follow."""
+
+_MAX_BITS: Final = 13_600
+"""Of an integer: about 4090 decimal digits, which is what Python reads back from text by default."""
+
+_TORN_LETTER: Final = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+
+
+def find_unspeakable(value: object) -> tuple[str, str] | None:
     """The first place of `value` that JSON has no words for, with the reason, or None where all is well."""
-    if value is None or isinstance(value, (str, bool, int)):
-        return None
-    if isinstance(value, float):
-        return None if math.isfinite(value) else (path or "$", f"{value} is not a JSON number")
-    if isinstance(value, Mapping):
+    # Nearly all that comes by is well, and to write and read it is quicker than to walk through it.
+    return None if _comes_back(value) else _search(value, "", 0)
+
+
+def _comes_back(value: object) -> bool:
+    try:
+        text = canonical(value)
+        is_shallow = text.count(b"{") + text.count(b"[") <= MAX_DEPTH
+        return is_shallow and bool(parse(text) == value)
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        return False
+
+
+def _search(value: object, path: str, depth: int) -> tuple[str, str] | None:
+    if reason := _reason_against(value, depth):
+        return path or "$", reason
+    if isinstance(value, dict):
         for name, inner in value.items():
-            if not isinstance(name, str):
-                return (path or "$", f"property name {name!r} is not text")
-            if found := find_unspeakable(inner, f"{path}.{name}" if path else name):
+            if reason := _reason_against_name(name):
+                return path or "$", reason
+            if found := _search(inner, f"{path}.{name}" if path else name, depth + 1):
                 return found
-        return None
-    if isinstance(value, Sequence):
+    elif isinstance(value, (list, tuple)):
         for index, inner in enumerate(value):
-            if found := find_unspeakable(inner, f"{path}[{index}]"):
+            if found := _search(inner, f"{path}[{index}]", depth + 1):
                 return found
-        return None
-    return (path or "$", f"{type(value).__name__} is not a JSON value")
+    return None
+
+
+def _reason_against(value: object, depth: int) -> str | None:
+    """Why this value, whatever it contains, is no JSON value that can be read back as it was."""
+    match value:
+        case None | bool():
+            return None
+        case str():
+            return _reason_against_text(value)
+        case int():
+            return "an integer of thousands of digits" if value.bit_length() > _MAX_BITS else None
+        case float():
+            return None if math.isfinite(value) else f"{value} is not a JSON number"
+        case dict() | list() | tuple():
+            return f"lies deeper than {MAX_DEPTH} levels" if depth >= MAX_DEPTH else None
+        case _:
+            return f"{type(value).__name__} is not a JSON value"
+
+
+def _reason_against_name(name: object) -> str | None:
+    return _reason_against_text(name) if isinstance(name, str) else f"property name {name!r} is not text"
+
+
+def _reason_against_text(text: str) -> str | None:
+    # JSON's escapes would put the two halves together, so what is read would be another text.
+    return "two surrogates that make one letter" if _TORN_LETTER.search(text) else None
 
 
 _NO_PLAIN_TEXT: Final = re.compile("[\x00\ud800-\udfff]")

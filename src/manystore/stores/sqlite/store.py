@@ -1,5 +1,6 @@
 """The store itself: which thread does what, and what is prepared before a thread is asked."""
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Sequence
 from functools import partial
@@ -21,7 +22,7 @@ from manystore.stores.store import Examination, Fence, Fencing, KeyRange, Note, 
 
 _WRITES_AT_ONCE: Final = 256
 _READS_AT_ONCE: Final = 64
-_ADOPTED_AT_ONCE: Final = 500
+_ADOPTED_AT_ONCE: Final = 1000
 
 
 class SqliteStore:
@@ -148,9 +149,16 @@ class SqliteStore:
         """
         await self._index(kind)
         rest, adopted = iter(contents), 0
-        while batch := list(islice(rest, _ADOPTED_AT_ONCE)):
-            rows = [_checked(kind, Record(str(content.get("id")), 0, content)) for content in batch]
-            adopted += await self._writer.do(partial(writes.adopt, kind=kind, rows=rows))
+        writing = asyncio.ensure_future(asyncio.sleep(0, 0))
+        try:
+            while batch := list(islice(rest, _ADOPTED_AT_ONCE)):
+                # While one batch is written by the writer's thread, the next is made ready here.
+                rows = [_checked(kind, Record(str(each.get("id")), 0, each)) for each in batch]
+                adopted += await writing
+                writing = asyncio.ensure_future(self._writer.do(partial(writes.adopt, kind=kind, rows=rows)))
+                await asyncio.sleep(0)
+        finally:
+            adopted += await writing
         return adopted
 
     async def examine(self, kind: Kind, batches: AsyncIterator[Sequence[Record]]) -> Examination:
