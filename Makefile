@@ -58,7 +58,7 @@ types: $(INSTALLED)
 
 .PHONY: imports
 imports: $(INSTALLED)
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 .PHONY: bench
 bench: $(INSTALLED) ## measure each claim of benchmarks/ against its peer or limit
