@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -110,7 +110,7 @@ async def test_compensation_takes_the_write_back_as_a_new_version(scene: Scene, 
     before = await people.get(person(0).id)
     assert before is not None
     cast(Moody, scene.target).mood = "failing"
-    attempts = {
+    attempts: dict[str, Callable[[], Awaitable[object]]] = {
         "create": lambda: people.create(person(7)),
         "change": lambda: people.change(before, msgspec.structs.replace(before.value, name="Other")),
         "delete": lambda: people.delete(before),
