@@ -1,0 +1,5 @@
+"""The document store in the cloud: Azure Cosmos DB through its SDK."""
+
+from manystore.stores.cosmos.store import CosmosStore
+
+__all__ = ["CosmosStore"]

@@ -1,0 +1,219 @@
+"""What a record looks like as an item, such that a former system can still read it.
+
+The content lies at the top level, as that system would have it. The engine's own state is one property:
+
+    _manystore: {
+        v: version
+        o: "truth" | "copy"     how it came in: accepted here, or followed from the truth
+        d: true                 a tombstone
+        h: digest               of the rest of the item, so that a change by others is seen
+        b: text                 the exact content, where JSON in doubles is not exact
+        x: true                 there is a b (which is not indexed, for it may be long)
+        c: {constraint: etag}   the claims that the record holds
+    }
+
+An item without it is version 0: old data, or written since by somebody who does not know the engine. An item
+whose digest does not fit was changed by such a one and has the content that lies at its top level.
+
+The exact text is kept where the service may spell a value otherwise than it got it: floats without a
+fraction, integers beyond 2^53, lone surrogates, very deep nesting, names that are the service's own. What
+lies at the top level then is the nearest that it can hold.
+"""
+
+import base64
+from typing import Any, Final, Literal
+
+import msgspec
+from azure.cosmos.partition_key import NonePartitionKeyValue
+
+from manystore.records import Content, Kind, Record, canonical, digest, parse
+from manystore.stores.cosmos.ids import id_of, key_of
+
+STATE: Final = "_manystore"
+SYSTEM: Final = frozenset({"_rid", "_self", "_etag", "_attachments", "_ts", "_lsn", "_metadata"})
+# `ttl` is the service's own as well: a record must not vanish without a tombstone.
+_RESERVED: Final = SYSTEM | {STATE, "ttl"}
+_EXACT_INTEGERS: Final = 2**53
+_DEEPEST: Final = 100
+"""Levels of nesting that are kept at the top level; the service takes 128."""
+_LONGEST_HOME: Final = 2_048
+"""Bytes of a partition key's value that the service takes."""
+MAX_ITEM: Final = 2 * 1024 * 1024
+"""Bytes of an item that the service takes."""
+
+Item = dict[str, Any]
+Origin = Literal["truth", "copy"]
+Home = str | int | float | bool | None | type[NonePartitionKeyValue]
+"""The value of the partition key under which an item lies; it never changes."""
+
+
+class Held(msgspec.Struct, frozen=True):
+    """An item as it was read."""
+
+    item: Item
+    key: str
+    version: int
+    content: Content | None
+    etag: str
+    home: Home
+    origin: Origin | None
+    claims: dict[str, str]
+    is_touched: bool
+    """Whether somebody who does not know the engine changed it."""
+
+    @property
+    def is_placeholder(self) -> bool:
+        """Whether it only marks a place where nothing was written yet (see `claims`)."""
+        return self.content is None and self.version == 0
+
+    @property
+    def record(self) -> Record | None:
+        """The record, or None where nothing was ever written."""
+        return None if self.is_placeholder else Record(self.key, self.version, self.content)
+
+
+class _Projection:
+    """Turns values into what the service keeps; `is_exact` says whether nothing was lost on the way."""
+
+    def __init__(self) -> None:
+        self.is_exact = True
+
+    def value(self, value: Any, depth: int = 0) -> Any:
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, (int, float)):
+            return self.number(value)
+        if depth >= _DEEPEST:
+            self.is_exact = False
+            return None
+        if isinstance(value, dict):
+            return {self.text(name): self.value(inner, depth + 1) for name, inner in value.items()}
+        return [self.value(inner, depth + 1) for inner in value]
+
+    def text(self, text: str) -> str:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self.is_exact = False
+            return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+        return text
+
+    def number(self, number: float) -> float | str:
+        if isinstance(number, int):
+            if abs(number) < _EXACT_INTEGERS:
+                return number
+            self.is_exact = False
+            return _nearest_double(number)
+        if not number.is_integer():
+            return number
+        self.is_exact = False
+        return int(number) if abs(number) < _EXACT_INTEGERS else number
+
+
+def _nearest_double(number: int) -> float | str:
+    try:
+        return float(number)
+    except OverflowError:
+        return str(number)
+
+
+def home_of(kind: Kind, content: Content) -> Home:
+    """The partition key's value under which a new item of this content lies."""
+    if kind.partition_key == "id":
+        return id_of(content["id"])
+    if kind.partition_key not in content:
+        return NonePartitionKeyValue
+    value = _Projection().value(content[kind.partition_key])
+    is_too_long = isinstance(value, str) and len(value.encode()) > _LONGEST_HOME
+    return NonePartitionKeyValue if is_too_long or isinstance(value, (dict, list)) else value
+
+
+def home_in(kind: Kind, item: Item) -> Home:
+    """The partition key's value under which an item that was read lies."""
+    value = item.get(kind.partition_key, NonePartitionKeyValue)
+    return NonePartitionKeyValue if isinstance(value, (dict, list)) else value
+
+
+def item_of(
+    kind: Kind,
+    record: Record,
+    home: Home,
+    *,
+    origin: Origin,
+    claims: dict[str, str] | None = None,
+    item_id: str | None = None,
+) -> Item:
+    """The item that holds the record. Its partition key stays `home`, whatever the content says now.
+
+    `item_id` is the id that an item of a former system has already, where that is not the key's spelling.
+    """
+    projection = _Projection()
+    item = _plain(record.content or {}, projection)
+    item["id"] = item_id or id_of(record.key)
+    if kind.partition_key != "id":
+        if item.get(kind.partition_key, NonePartitionKeyValue) != home:
+            projection.is_exact = False
+        if home is NonePartitionKeyValue:
+            item.pop(kind.partition_key, None)
+        else:
+            item[kind.partition_key] = home
+    state: dict[str, Any] = {"v": record.version, "o": origin, "h": _fingerprint(item)}
+    if record.content is None:
+        state["d"] = True
+    elif not projection.is_exact:
+        state |= {"b": canonical(record.content).decode(), "x": True}
+    if claims:
+        state["c"] = claims
+    return item | {STATE: state}
+
+
+def _plain(content: Content, projection: _Projection) -> Item:
+    if not _RESERVED.isdisjoint(content):
+        projection.is_exact = False
+    free = {name: value for name, value in content.items() if name not in _RESERVED}
+    return projection.value(free)  # type: ignore[no-any-return]
+
+
+def _fingerprint(plain: Item) -> str:
+    # Numbers come back in other spellings (1.0 as 1, 2^60 as digits or with an exponent): all are brought
+    # to one before they are compared.
+    return base64.b64encode(digest(_Projection().value(plain))).decode().rstrip("=")
+
+
+def held_in(kind: Kind, item: Item) -> Held:
+    """Read an item, whoever wrote it."""
+    state = _state_in(item)
+    ours = SYSTEM | {STATE} if state is None else _RESERVED
+    plain = {name: value for name, value in item.items() if name not in ours}
+    key = key_of(item["id"])
+    is_touched = state is None or state.get("h") != _fingerprint(plain)
+    content: Content | None = plain | {"id": key}
+    if state is not None and state.get("d"):
+        content = None
+    elif state is not None and not is_touched and isinstance(state.get("b"), str):
+        content = parse(state["b"])
+    return Held(
+        item=item,
+        key=key,
+        version=0 if state is None else state["v"],
+        content=content,
+        etag=item["_etag"],
+        home=home_in(kind, item),
+        origin=None if state is None else state.get("o"),
+        claims=dict(state.get("c") or {}) if state is not None else {},
+        is_touched=is_touched,
+    )
+
+
+def _state_in(item: Item) -> dict[str, Any] | None:
+    state = item.get(STATE)
+    if not isinstance(state, dict) or not isinstance(state.get("v"), int):
+        return None
+    return state
+
+
+def size_of(item: Item) -> int:
+    """Bytes of the item as it is sent."""
+    return len(msgspec.json.encode(item))

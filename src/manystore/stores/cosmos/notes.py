@@ -1,0 +1,104 @@
+"""Fences and notes: small items of a container of their own, each changed by compare-and-set on its ETag."""
+
+import base64
+from typing import Any, Final
+
+from manystore.records import Kind
+from manystore.stores.cosmos.account import Account, Layout
+from manystore.stores.cosmos.containers import Container, Query
+from manystore.stores.cosmos.ids import id_of
+from manystore.stores.cosmos.items import Item
+from manystore.stores.store import Fence, Note
+
+_LAYOUT: Final = Layout("manystore-state", "id", unindexed=("/value/?", "/body/?"))
+_PAGE: Final = 100
+
+
+class Notes:
+    """The container `manystore-state`: `fence:<kind>`, `note:<name>`, `feed:<kind>`."""
+
+    def __init__(self, account: Account) -> None:
+        self.container = Container(account, _LAYOUT, "manystore-state")
+
+    # -- fences --------------------------------------------------------------------------------------
+
+    async def fence(self, kind: Kind) -> Fence | None:
+        """See Store.fence."""
+        item = await self._read(f"fence:{kind.name}")
+        return None if item is None else _fence_in(item)
+
+    async def raise_fence(self, kind: Kind, fence: Fence, *, expected: int | None) -> bool:
+        """See Store.raise_fence."""
+        body = base64.b64encode(fence.body).decode()
+        item = {"id": id_of(f"fence:{kind.name}"), "epoch": fence.epoch, "admits": fence.admits, "body": body}
+        before = await self._read(f"fence:{kind.name}")
+        if (None if before is None else before["epoch"]) != expected:
+            return False
+        return await self.replace_if(before, item)
+
+    # -- notes ---------------------------------------------------------------------------------------
+
+    async def note(self, name: str) -> Note:
+        """See Store.note."""
+        item = await self._read(f"note:{name}")
+        return Note(name=name, value=b"", revision=0) if item is None else _note_in(item)
+
+    async def notes(self, prefix: str) -> list[Note]:
+        """See Store.notes."""
+        query = Query(
+            "SELECT * FROM c WHERE IS_DEFINED(c.revision) AND STARTSWITH(c.name, @prefix)",
+            {"@prefix": prefix},
+        )
+        found: list[Note] = []
+        for bounds in await self.container.ranges():
+            async for page in self.container.query(query, bounds, _PAGE):
+                found.extend(map(_note_in, page))
+        return sorted(found, key=lambda note: note.name)
+
+    async def write_note(self, name: str, value: bytes, *, expected: int) -> bool:
+        """See Store.write_note."""
+        before = await self._read(f"note:{name}")
+        if (0 if before is None else before["revision"]) != expected:
+            return False
+        return await self.replace_if(before, _item_of(name, value, expected + 1))
+
+    async def drop_note(self, name: str, *, expected: int) -> bool:
+        """See Store.drop_note."""
+        before = await self._read(f"note:{name}")
+        if before is None:
+            return expected == 0
+        if before["revision"] != expected:
+            return False
+        return await self.container.remove(before["id"], before["id"], before["_etag"])
+
+    async def keep_note(self, name: str, value: bytes) -> None:
+        """Store the value, whatever the note's revision was."""
+        while True:
+            before = await self._read(f"note:{name}")
+            revision = 1 if before is None else before["revision"] + 1
+            if await self.replace_if(before, _item_of(name, value, revision)):
+                return
+
+    # -- any item ------------------------------------------------------------------------------------
+
+    async def _read(self, name: str) -> Item | None:
+        return await self.container.read(id_of(name), id_of(name))
+
+    async def replace_if(self, before: Item | None, item: Item) -> bool:
+        """Put `item` where `before` was read (None: where nothing was), unless somebody was quicker."""
+        if before is None:
+            return await self.container.create(item) is not None
+        return await self.container.replace(item, before["_etag"]) is not None
+
+
+def _item_of(name: str, value: bytes, revision: int) -> Item:
+    text = base64.b64encode(value).decode()
+    return {"id": id_of(f"note:{name}"), "name": name, "value": text, "revision": revision}
+
+
+def _note_in(item: dict[str, Any]) -> Note:
+    return Note(name=item["name"], value=base64.b64decode(item["value"]), revision=item["revision"])
+
+
+def _fence_in(item: dict[str, Any]) -> Fence:
+    return Fence(epoch=item["epoch"], admits=item["admits"], body=base64.b64decode(item["body"]))

@@ -1,0 +1,89 @@
+"""Where the records of one kind lie: reading items by key, whoever wrote them."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from manystore.records import Kind, Record
+from manystore.stores.cosmos.account import Account, Layout
+from manystore.stores.cosmos.claims import Claims
+from manystore.stores.cosmos.containers import Container, Query
+from manystore.stores.cosmos.feed import Feed
+from manystore.stores.cosmos.ids import id_of
+from manystore.stores.cosmos.items import Held, Home, Item, held_in, item_of
+from manystore.stores.cosmos.notes import Notes
+
+_IN_ONE_QUERY: Final = 200
+_UNINDEXED: Final = ("/_manystore/b/?", "/_manystore/h/?", "/_manystore/c/*")
+
+
+class Places:
+    """The container of one kind."""
+
+    def __init__(self, account: Account, kind: Kind, notes: Notes, tombstone_ttl: int | None) -> None:
+        self.kind = kind
+        self.tombstone_ttl = tombstone_ttl
+        ttl = None if tombstone_ttl is None else -1
+        layout = Layout(kind.container, kind.partition_key, unindexed=_UNINDEXED, default_ttl=ttl)
+        self.container = Container(account, layout, kind.name)
+        self.claims = Claims(account, kind, self.container, self)
+        self.feed = Feed(kind, self.container, notes)
+
+    async def held(self, key: str) -> Held | None:
+        """The item that holds the record of this key.
+
+        One point read where keys are the partition key, else a query of every physical partition.
+        """
+        if self.kind.partition_key == "id":
+            return await self.held_at(key, id_of(key))
+        return _best(await self._select([key]))
+
+    async def held_at(self, key: str, home: Home) -> Held | None:
+        """The item of this key in one logical partition; placeholders are shown as well."""
+        item = await self.container.read(id_of(key), home)
+        if item is None and id_of(key) != key and not set(key) & set("/\\?#") and key not in (".", ".."):
+            # A former system wrote such a key as it is.
+            item = await self.container.read(key, key if self.kind.partition_key == "id" else home)
+        return None if item is None else held_in(self.kind, item)
+
+    async def held_many(self, keys: Sequence[str]) -> dict[str, Held]:
+        """The items under these keys, by key."""
+        found: dict[str, list[Held]] = {}
+        wanted = sorted(set(keys))
+        for start in range(0, len(wanted), _IN_ONE_QUERY):
+            for held in await self._select(wanted[start : start + _IN_ONE_QUERY]):
+                found.setdefault(held.key, []).append(held)
+        best = {key: _best(helds) for key, helds in found.items()}
+        return {key: held for key, held in best.items() if held is not None}
+
+    async def _select(self, keys: Sequence[str]) -> list[Held]:
+        ids = sorted({spelled for key in keys for spelled in (id_of(key), key)})
+        names = [f"@i{number}" for number in range(len(ids))]
+        text = f"SELECT * FROM c WHERE c.id IN ({', '.join(names)})"
+        query = Query(text, dict(zip(names, ids, strict=True)))
+        items = await self.everywhere(query)
+        return [held_in(self.kind, item) for item in items]
+
+    async def everywhere(self, query: Query, page: int = 500) -> list[Item]:
+        """What a query finds in all ranges."""
+        found: list[Item] = []
+        for bounds in await self.container.ranges():
+            async for items in self.container.query(query, bounds, page):
+                found.extend(items)
+        return found
+
+    async def unsettle(self, key: str, home: Home, held: Held | None) -> bool:
+        """Make sure that a write based on `held` fails; whether `held` was still what is there."""
+        if held is not None:
+            return await self.container.replace(held.item, held.etag) is not None
+        placeholder = item_of(self.kind, Record(key, 0, None), home, origin="copy")
+        return await self.container.create(placeholder) is not None
+
+
+def _best(helds: Iterable[Held]) -> Held | None:
+    """The one that counts of items of one key: the newest version, then the one written last.
+
+    Only a former system can have made several, in several logical partitions.
+    """
+    return max(
+        helds, key=lambda held: (not held.is_placeholder, held.version, held.item["_ts"]), default=None
+    )

@@ -1,0 +1,226 @@
+"""Specifications in the service's query language.
+
+A predicate is compiled twice over: *wider* is true of every item of which the predicate holds, *narrower* of
+none of which it does not; `Not` exchanges the two. Where the language can say exactly what is meant, they are
+the same. What comes back is always looked at again in memory, so a wider query costs request units and never
+changes what is found. It is wider for timestamps (kept as text, compared as instants), letters beyond ASCII
+regardless of case, and text compared with characters from U+D800 on, whose order the language leaves open.
+
+Items whose exact content is text (see `items`) are always brought in: their top level is only near it. A part
+that is `undefined` would make a comparison neither true nor false, and `NOT` of that is neither as well; so
+each comparison asks for the type first.
+"""
+
+import math
+from typing import Any, Final
+
+from manystore.paging import Start
+from manystore.records import FieldType, Kind, canonical, is_plain_text
+from manystore.specifications import (
+    TEXTS,
+    Both,
+    Compare,
+    Contains,
+    Either,
+    IsIn,
+    IsMissing,
+    Not,
+    Operator,
+    Predicate,
+    Scalar,
+    Specification,
+    field_at,
+)
+from manystore.stores.cosmos.containers import Query
+from manystore.stores.cosmos.ids import id_of
+from manystore.stores.store import KeyRange
+
+LIVE: Final = "NOT IS_DEFINED(c._manystore.d)"
+SEEN: Final = "(NOT IS_DEFINED(c._manystore.d) OR c._manystore.v > 0)"
+"""Not the placeholder of a record that never was."""
+_EXACT: Final = 2**53
+_TRUE, _FALSE = "true", "false"
+
+
+def count_query() -> Query:
+    """How many live records a range holds."""
+    return Query(f"SELECT VALUE COUNT(1) FROM c WHERE {LIVE}", {})
+
+
+def ids_query() -> Query:
+    """The ids of all records and tombstones of a range, in order."""
+    return Query(f"SELECT VALUE c.id FROM c WHERE {SEEN} ORDER BY c.id", {})
+
+
+def scan_query(key_range: KeyRange) -> Query:
+    """Records and tombstones of a range of keys, in order."""
+    parts, parameters = [SEEN], dict[str, Any]()
+    if key_range.after is not None:
+        parts.append("c.id > @after")
+        parameters["@after"] = id_of(key_range.after)
+    if key_range.upto is not None:
+        parts.append("c.id <= @upto")
+        parameters["@upto"] = id_of(key_range.upto)
+    return Query(f"SELECT * FROM c WHERE {' AND '.join(parts)} ORDER BY c.id", parameters)
+
+
+def candidates_query(kind: Kind, specification: Specification, start: Start | None) -> Query:
+    """Everything that the specification may find; in order of keys where it asks for no other."""
+    compiler = _Compiler(kind)
+    wanted = compiler.wider(specification.where)
+    parts = [LIVE] if wanted == _TRUE else [LIVE, f"(IS_DEFINED(c._manystore.x) OR {wanted})"]
+    order = ""
+    if not specification.order:
+        order = " ORDER BY c.id"
+        if start is not None:
+            parts.append(f"c.id > {compiler.parameter(id_of(start.key))}")
+    return Query(f"SELECT * FROM c WHERE {' AND '.join(parts)}{order}", compiler.parameters)
+
+
+class _Compiler:
+    def __init__(self, kind: Kind) -> None:
+        self._kind = kind
+        self.parameters: dict[str, Any] = {}
+
+    def parameter(self, value: Scalar) -> str:
+        name = f"@p{len(self.parameters)}"
+        self.parameters[name] = value
+        return name
+
+    def wider(self, predicate: Predicate) -> str:
+        match predicate:
+            case Both(parts):
+                return _join("AND", [self.wider(part) for part in parts], _TRUE)
+            case Either(parts):
+                return _join("OR", [self.wider(part) for part in parts], _FALSE)
+            case Not(part):
+                return _not(self.narrower(part))
+            case _:
+                return self._leaf(predicate, is_wider=True)
+
+    def narrower(self, predicate: Predicate) -> str:
+        match predicate:
+            case Both(parts):
+                return _join("AND", [self.narrower(part) for part in parts], _TRUE)
+            case Either(parts):
+                return _join("OR", [self.narrower(part) for part in parts], _FALSE)
+            case Not(part):
+                return _not(self.wider(part))
+            case _:
+                return self._leaf(predicate, is_wider=False)
+
+    def _leaf(self, predicate: Predicate, *, is_wider: bool) -> str:
+        match predicate:
+            case Compare(path, operator, value, ignoring_case):
+                if ignoring_case:
+                    return self._ignoring_case(path, operator, str(value), is_wider=is_wider)
+                return self._compare(path, operator, value, is_wider=is_wider)
+            case IsIn(path, values):
+                each = [self._compare(path, "==", value, is_wider=is_wider) for value in values]
+                return _join("OR", each, _FALSE)
+            case IsMissing(path):
+                return self._missing(path, is_wider=is_wider)
+            case Contains(path, value):
+                # Whether the other elements are text, as they must be, is seen in memory.
+                if not is_wider or not is_plain_text(value):
+                    return _TRUE if is_wider else _FALSE
+                name = self._name(path)
+                return f"(IS_ARRAY({name}) AND ARRAY_CONTAINS({name}, {self.parameter(value)}))"
+        raise AssertionError(f"{predicate!r} was not checked")
+
+    def _name(self, path: str) -> str:
+        return "c" + "".join(f"[{canonical(name).decode()}]" for name in path.split("."))
+
+    def _compare(self, path: str, operator: Operator, value: Scalar, *, is_wider: bool) -> str:
+        declared, name = field_at(self._kind, path).type, self._name(path)
+        if declared in TEXTS:
+            return self._compare_text(path, operator, str(value), is_wider=is_wider)
+        if declared is FieldType.BOOLEAN:
+            fitting = [each for each in (False, True) if _agrees(each, operator, bool(value))]
+            return _join(
+                "OR", [f"{name} = {str(each).lower()}" for each in fitting], _FALSE, f"IS_BOOL({name})"
+            )
+        if declared is FieldType.TIMESTAMP:
+            return f"IS_STRING({name})" if is_wider else _FALSE
+        return self._compare_number(path, operator, value, is_wider=is_wider)
+
+    def _compare_text(self, path: str, operator: Operator, value: str, *, is_wider: bool) -> str:
+        name = self._name(path)
+        is_ordered = operator in ("==", "!=") or all(char < "\ud800" for char in value)
+        # A former system may have spelled such a key otherwise.
+        is_other = path == "id" and is_plain_text(value) and id_of(value) != value
+        if not is_ordered or is_other or not is_plain_text(value):
+            return f"IS_STRING({name})" if is_wider else _FALSE
+        return f"(IS_STRING({name}) AND {name} {_sign(operator)} {self.parameter(value)})"
+
+    def _compare_number(self, path: str, operator: Operator, value: Scalar, *, is_wider: bool) -> str:
+        name = self._name(path)
+        is_exact = isinstance(value, float) and math.isfinite(value)
+        is_exact = is_exact or (isinstance(value, int) and abs(value) < _EXACT)
+        if not is_exact:
+            return f"IS_NUMBER({name})" if is_wider else _FALSE
+        parts = [f"IS_NUMBER({name})", f"{name} {_sign(operator)} {self.parameter(value)}"]
+        if not is_wider:
+            # Beyond these, a number of a former system may come back with a fraction or as a float.
+            parts += [f"ABS({name}) < {_EXACT}"]
+            if field_at(self._kind, path).type is FieldType.INTEGER:
+                parts += [f"FLOOR({name}) = {name}"]
+        return f"({' AND '.join(parts)})"
+
+    def _ignoring_case(self, path: str, operator: Operator, value: str, *, is_wider: bool) -> str:
+        name, lower = self._name(path), value.lower()
+        if not is_wider:
+            return _FALSE
+        if operator != "==" or path == "id" or not lower.isascii():
+            return f"IS_STRING({name})"
+        equal = f"LOWER({name}) = {self.parameter(lower)}"
+        if "k" in lower:
+            # The one letter beyond ASCII whose small letter is within: the Kelvin sign.
+            equal = f"({equal} OR CONTAINS({name}, {self.parameter(chr(0x212A))}))"
+        return f"(IS_STRING({name}) AND {equal})"
+
+    def _missing(self, path: str, *, is_wider: bool) -> str:
+        declared, name = field_at(self._kind, path).type, self._name(path)
+        if declared in TEXTS:
+            return f"NOT IS_STRING({name})"
+        match declared:
+            case FieldType.BOOLEAN:
+                return f"NOT IS_BOOL({name})"
+            case FieldType.TIMESTAMP:
+                return _TRUE if is_wider else f"NOT IS_STRING({name})"
+            case FieldType.STRINGS:
+                return _TRUE if is_wider else f"NOT IS_ARRAY({name})"
+            case FieldType.NUMBER:
+                return f"NOT IS_NUMBER({name})"
+            case FieldType.INTEGER:
+                odd = f"(NOT IS_NUMBER({name}) OR FLOOR({name}) != {name} OR ABS({name}) >= {_EXACT})"
+                return odd if is_wider else f"NOT IS_NUMBER({name})"
+        return f"(NOT IS_DEFINED({name}) OR IS_NULL({name}))"
+
+
+def _sign(operator: Operator) -> str:
+    return "=" if operator == "==" else operator
+
+
+def _agrees(left: bool, operator: Operator, right: bool) -> bool:
+    return {
+        "==": left == right,
+        "!=": left != right,
+        "<": left < right,
+        "<=": left <= right,
+        ">": left > right,
+        ">=": left >= right,
+    }[operator]
+
+
+def _join(word: str, parts: list[str], empty: str, guard: str | None = None) -> str:
+    if not parts:
+        return empty
+    joined = f"({f' {word} '.join(parts)})"
+    return joined if guard is None else f"({guard} AND {joined})"
+
+
+def _not(part: str) -> str:
+    if part in (_TRUE, _FALSE):
+        return _FALSE if part == _TRUE else _TRUE
+    return f"NOT ({part})"

@@ -1,0 +1,172 @@
+"""Writing records: as the truth, by compare-and-set; as a copy, where the newer version stands.
+
+Every write of an item is conditional on the ETag under which it was read, or on its absence; whoever loses
+reads again. The service cannot check another item within such a write, so the epoch is read beside the record
+(one request unit) and compared before the write goes out. That narrows the time in which a stale writer can
+slip through to one round trip; it does not close it. Leases do, which is what the fencing "lease" says.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from manystore.errors import (
+    NotRepresentableError,
+    RefusedError,
+    StaleEpochError,
+    UnavailableError,
+    UniqueError,
+    VersionConflictError,
+)
+from manystore.records import Content, Kind, Record, canonical, parse
+from manystore.stores.cosmos.claims import KEY, Owner
+from manystore.stores.cosmos.items import MAX_ITEM, Held, Item, Origin, home_of, item_of, size_of
+from manystore.stores.cosmos.notes import Notes
+from manystore.stores.cosmos.places import Places
+from manystore.stores.store import Applied, Diverged, Ignored, Outcome, Refused
+
+_TRIES: Final = 30
+_AT_ONCE: Final = 16
+"""Records of one batch that are written at the same time."""
+
+
+class Writes:
+    """What puts records of one kind in their place."""
+
+    def __init__(self, store: str, places: Places, notes: Notes) -> None:
+        self._store, self._places, self._notes = store, places, notes
+        self._kind: Kind = places.kind
+
+    # -- as the truth --------------------------------------------------------------------------------
+
+    async def accept(self, key: str, content: Content | None, expected: int | None, epoch: int) -> Record:
+        """Write `content` (None: a tombstone) as the next version. See Store.put and Store.delete."""
+        for _ in range(_TRIES):
+            _, held = await asyncio.gather(self._check_epoch(epoch), self._places.held(key))
+            actual = None if held is None or held.content is None else held.version
+            if actual != expected or (content is None and actual is None):
+                raise VersionConflictError(kind=self._kind.name, key=key, expected=expected, actual=actual)
+            version = 1 if held is None else held.version + 1
+            if await self._bring_in(held, Record(key, version, content), "truth"):
+                return Record(key, version, None if content is None else parse(canonical(content)))
+        raise UnavailableError(subject=f"{self._kind.name}/{key}", reason="too many write it at once")
+
+    async def _check_epoch(self, epoch: int) -> None:
+        fence = await self._notes.fence(self._kind)
+        if fence is None or fence.epoch != epoch or not fence.admits:
+            raise StaleEpochError(
+                store=self._store,
+                kind=self._kind.name,
+                expected=epoch,
+                actual=None if fence is None else fence.epoch,
+                admits=fence is not None and fence.admits,
+            )
+
+    # -- as a copy -----------------------------------------------------------------------------------
+
+    async def apply(self, records: Sequence[Record]) -> list[Outcome]:
+        """Bring the records in where they are newer; one outcome for each, in order."""
+        helds: dict[str, Held | None] = {**await self._places.held_many([record.key for record in records])}
+        outcomes: list[Outcome] = [Applied()] * len(records)
+        slots = asyncio.Semaphore(_AT_ONCE)
+
+        async def apply_one(number: int) -> None:
+            async with slots:
+                outcomes[number] = await self._apply_one(records[number], helds)
+
+        for wave in self._waves(records, helds):
+            await asyncio.gather(*(apply_one(number) for number in wave))
+        return outcomes
+
+    def _waves(self, records: Sequence[Record], helds: dict[str, Held | None]) -> list[list[int]]:
+        """Numbers of records that can be written at the same time, one list after the other.
+
+        Records that share a key, or a value that is one record's own, keep their order: what the one gives
+        up the next may take.
+        """
+        last: dict[object, int] = {}
+        names = {key: self._values(held.content) for key, held in helds.items() if held is not None}
+        waves: list[list[int]] = []
+        for number, record in enumerate(records):
+            names[record.key] = names.get(record.key, set()) | self._values(record.content)
+            touched = {record.key, *names[record.key]}
+            wave = 1 + max((last.get(name, -1) for name in touched), default=-1)
+            last.update(dict.fromkeys(touched, wave))
+            if wave == len(waves):
+                waves.append([])
+            waves[wave].append(number)
+        return waves
+
+    def _values(self, content: Content | None) -> set[object]:
+        values = {unique.name: unique.value_of(content or {}) for unique in self._kind.uniques}
+        return {(name, value) for name, value in values.items() if value is not None}
+
+    async def _apply_one(self, record: Record, helds: dict[str, Held | None]) -> Outcome:
+        for _ in range(_TRIES):
+            held = helds.get(record.key)
+            if outcome := _outcome(held, record):
+                return outcome
+            try:
+                is_in = await self._bring_in(held, record, "copy")
+            except (UniqueError, NotRepresentableError) as error:
+                return Refused(error)
+            helds[record.key] = await self._places.held(record.key)
+            if is_in:
+                return Applied()
+        raise UnavailableError(subject=f"{self._kind.name}/{record.key}", reason="too many write it at once")
+
+    # -- both ----------------------------------------------------------------------------------------
+
+    async def _bring_in(self, held: Held | None, record: Record, origin: Origin) -> bool:
+        """Write the record where `held` was read; False where somebody was quicker, and nothing changed."""
+        home = held.home if held is not None else home_of(self._kind, record.content or {"id": record.key})
+        places = self._places
+        try:
+            claims = await places.claims.reserve(held, Owner(record.key, home), record.content)
+        except UniqueError as error:
+            if error.constraint == KEY:
+                # The key was just created in another logical partition: read again, and find it there.
+                return False
+            raise
+        kept = {claim.constraint: claim.etag for claim in claims if claim.constraint != KEY}
+        # An item of a former system keeps its id, however that is spelled.
+        item_id = None if held is None else held.item["id"]
+        item = item_of(self._kind, record, home, origin=origin, claims=kept, item_id=item_id)
+        if record.content is None and places.tombstone_ttl is not None:
+            item["ttl"] = places.tombstone_ttl
+        try:
+            etag = await self._write(held, item)
+        except RefusedError:
+            await places.claims.give_back(claims)
+            raise
+        if etag is None:
+            await places.claims.give_back(claims)
+            return False
+        await places.claims.give_up(held, claims)
+        return True
+
+    async def _write(self, held: Held | None, item: Item) -> str | None:
+        if held is None:
+            return await self._places.container.create(item)
+        return await self._places.container.replace(item, held.etag)
+
+
+def _outcome(held: Held | None, record: Record) -> Outcome | None:
+    """What becomes of the record without writing, or None where it is to be written."""
+    before = None if held is None else held.record
+    if before is None or before.version < record.version:
+        return None
+    if before.version > record.version:
+        return Ignored(before.version)
+    is_same = canonical(before.content) == canonical(record.content)
+    return Ignored(before.version) if is_same else Diverged(record.version)
+
+
+def unfit(store: str, kind: Kind, record: Record) -> NotRepresentableError | None:
+    """Why the service could not hold the record, or None where it can."""
+    home = home_of(kind, record.content or {"id": record.key})
+    size = size_of(item_of(kind, record, home, origin="copy"))
+    if size <= MAX_ITEM:
+        return None
+    reason = f"as an item it has {size} bytes, of which the service takes {MAX_ITEM}"
+    return NotRepresentableError(store=store, kind=kind.name, key=record.key, field="$", reason=reason)
