@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
@@ -19,14 +20,21 @@ from mystira.errors import PlatformError
 LOCK: Final = 0x4D79737469726100
 """Advisory lock that whoever changes the schema holds ("Mystira" in ASCII)."""
 
-LOCK_PATIENCE: Final = 2.0
-"""Seconds for which a step may wait for a table. Writes queue behind a waiting step, so it waits briefly."""
-
-ATTEMPTS: Final = 10
-PAUSE: Final = 1.0
-"""Seconds between two attempts at a step that found its table busy."""
-
 _LOCK_NOT_AVAILABLE: Final = "55P03"
+
+
+class Patience(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a step waits for tables that others use, in seconds.
+
+    Everybody's writes queue behind a waiting step, so it waits briefly, steps back, and comes again.
+    """
+
+    lock: float = 2.0
+    pause: float = 1.0
+    attempts: int = 10
+
+
+_PATIENCE: Final = Patience()
 
 
 class SchemaBusyError(PlatformError):
@@ -37,18 +45,18 @@ class SchemaBusyError(PlatformError):
         super().__init__(attempts=attempts)
 
 
-async def upgrade(url: str, revision: str = "head") -> None:
+async def upgrade(url: str, revision: str = "head", *, patience: Patience = _PATIENCE) -> None:
     """Take every step up to `revision`. Steps already taken stay if a later one fails.
 
     `url` is as asyncpg takes it: `postgresql://user@host:port/database`. Raises SchemaBusyError, and what
     SQLAlchemy raises where the database cannot be reached.
     """
-    await _migrate(url, lambda config: command.upgrade(config, revision))
+    await _migrate(url, lambda config: command.upgrade(config, revision), patience)
 
 
-async def downgrade(url: str, revision: str) -> None:
+async def downgrade(url: str, revision: str, *, patience: Patience = _PATIENCE) -> None:
     """Take every step back to `revision`; `base` is the empty database. Raises as `upgrade`."""
-    await _migrate(url, lambda config: command.downgrade(config, revision))
+    await _migrate(url, lambda config: command.downgrade(config, revision), patience)
 
 
 async def current(url: str) -> str | None:
@@ -64,24 +72,24 @@ def head() -> str | None:
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
-async def _migrate(url: str, steps: Callable[[Config], None]) -> None:
+async def _migrate(url: str, steps: Callable[[Config], None], patience: Patience) -> None:
     async with _connection(url) as connection:
         await connection.execute(sa.select(sa.func.pg_advisory_lock(LOCK)))
         await connection.commit()
         # After the advisory lock, which may be waited for as long as another process works.
-        await connection.execute(sa.text(f"set lock_timeout = {int(LOCK_PATIENCE * 1000)}"))
+        await connection.execute(sa.text(f"set lock_timeout = {int(patience.lock * 1000)}"))
         await connection.commit()
-        for _ in range(ATTEMPTS):
+        for _ in range(patience.attempts):
             try:
                 await _attempt(connection, steps)
             except sa.exc.DBAPIError as error:
                 await connection.rollback()
                 if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
                     raise
-                await asyncio.sleep(PAUSE)
+                await asyncio.sleep(patience.pause)
             else:
                 return
-        raise SchemaBusyError(attempts=ATTEMPTS)
+        raise SchemaBusyError(attempts=patience.attempts)
 
 
 async def _attempt(connection: AsyncConnection, steps: Callable[[Config], None]) -> None:
