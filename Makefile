@@ -22,17 +22,20 @@ space := $(empty) $(empty)
 # The block of one package in the lock: its line and the hashes below it.
 block = sed -n '/^$(1)==/,/[^\\]$$/p' requirements.lock
 
+# What runs for long ends with make, also if that is killed.
+until_make_ends = exec $$(command -v setpriv > /dev/null && echo setpriv --pdeathsig=TERM)
+
 .PHONY: help
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while read -r name what; do printf '  make %-8s %s\n' "$$name" "$$what"; done
 
 .PHONY: up
 up: $(INSTALLED) ## start the platform and keep it up until Ctrl-C
-	@$(BIN)/python -m mystira up $(ARGS)
+	@$(until_make_ends) $(BIN)/python -m mystira up $(ARGS)
 
 .PHONY: demo
 demo: $(INSTALLED) ## move live accounts there and back under traffic, and prove that none was lost
-	@$(BIN)/python -m mystira demo $(ARGS)
+	@$(until_make_ends) $(BIN)/python -m mystira demo $(ARGS)
 
 .PHONY: test
 test: $(INSTALLED) $(COSMOS_SERVER) lint types imports ## everything that must be green, tests included
