@@ -196,12 +196,16 @@ class _Compiler:
                 return [f"key {operator} {self.bind(value)}"]
             case IsIn("id", values):
                 return [f"key in ({', '.join(map(self.bind, values))})"]
-            case Compare(path, "==", str(value), False) if path == self.kind.partition_key:
+            case Compare(path, "==", str(value), False) if self._spreads(path):
                 return [f"partition = {self.bind(value)}", *self._claimed(predicate)]
             case Compare():
                 return self._claimed(predicate)
             case _:
                 return []
+
+    def _spreads(self, path: str) -> bool:
+        is_text = field_at(self.kind, path).type in TEXTS
+        return is_text and path == self.kind.partition_key
 
     def _claimed(self, predicate: Compare) -> list[str]:
         """Unique values have rows of their own, for every living record that has one."""

@@ -12,6 +12,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -76,10 +77,7 @@ create table if not exists notes (
 
 
 def connect(path: Path, store: str) -> sqlite3.Connection:
-    """Open the file, in the mode in which readers never wait for the writer.
-
-    Raises UnavailableError where it cannot be opened or is no database.
-    """
+    """Open the file. Raises UnavailableError where that is not possible, or it is no database."""
     try:
         # Statements begin and end transactions here, not the driver; and busy_timeout would sleep up to
         # 100 ms at a time, so waiting for locks is done by `patiently`.
@@ -87,7 +85,6 @@ def connect(path: Path, store: str) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise unavailable(store, path, error) from error
     try:
-        patiently(lambda: connection.execute("pragma journal_mode = wal"))
         for pragma in (
             # A commit is on the disk before it is acknowledged, power cuts included.
             "synchronous = full",
@@ -95,7 +92,7 @@ def connect(path: Path, store: str) -> sqlite3.Connection:
             "temp_store = memory",
             "journal_size_limit = 67108864",
         ):
-            connection.execute(f"pragma {pragma}")
+            patiently(partial(connection.execute, f"pragma {pragma}"))
     except sqlite3.Error as error:
         connection.close()
         raise unavailable(store, path, error) from error
@@ -103,19 +100,23 @@ def connect(path: Path, store: str) -> sqlite3.Connection:
 
 
 def prepare(connection: sqlite3.Connection, path: Path, store: str) -> None:
-    """Create what is missing. Raises UnavailableError for a file that a later version has written."""
+    """Create what is missing, and turn on the mode in which readers never wait for the writer.
+
+    Raises UnavailableError for a file that is another program's, or a later version's of this one.
+    """
     try:
-        (version,) = patiently(lambda: connection.execute("pragma user_version").fetchone())
-        if version == SCHEMA_VERSION:
-            return
-        if version > SCHEMA_VERSION:
-            reason = f"{path} has schema {version}, and this program knows only up to {SCHEMA_VERSION}"
-            raise UnavailableError(subject=store, reason=reason)
         patiently(lambda: connection.execute("begin immediate"))
+        (version,) = connection.execute("pragma user_version").fetchone()
+        (tables,) = connection.execute("select count(*) from sqlite_master").fetchone()
+        if version > SCHEMA_VERSION or (version == 0 and tables):
+            connection.execute("rollback")
+            reason = f"{path} has schema {version}, and this program knows only {SCHEMA_VERSION}"
+            raise UnavailableError(subject=store, reason=reason)
         for statement in _statements(_TABLES):
             connection.execute(statement)
         connection.execute(f"pragma user_version = {SCHEMA_VERSION}")
         patiently(lambda: connection.execute("commit"))
+        patiently(lambda: connection.execute("pragma journal_mode = wal"))
     except sqlite3.Error as error:
         raise unavailable(store, path, error) from error
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from manystore.changes import ChangeBatch, Position
+from manystore.errors import UnavailableError
 from manystore.paging import cut_page
 from manystore.records import Content, Kind, Record
 from manystore.specifications import Page, Specification
@@ -54,7 +55,11 @@ class SqliteStore:
 
     def _connect_writer(self) -> sqlite3.Connection:
         connection = self._connect()
-        prepare(connection, self._path, self.name)
+        try:
+            prepare(connection, self._path, self.name)
+        except UnavailableError:
+            connection.close()
+            raise
         return connection
 
     async def open(self) -> None:

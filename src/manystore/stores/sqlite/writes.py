@@ -6,7 +6,6 @@ the same transaction as the write that depends on them.
 
 import sqlite3
 from collections.abc import Sequence
-from itertools import chain
 
 import msgspec
 
@@ -29,6 +28,7 @@ on conflict (kind, key) do update set
     version = excluded.version, body = excluded.body, escaped = excluded.escaped,
     partition = excluded.partition
 """
+_ADOPT = "insert into documents (kind, key, version, body, escaped, partition) values (?, ?, 0, ?, ?, ?)"
 _OTHER_HOLDER = "select 1 from claims where kind = ? and name = ? and value = ? and key <> ? limit 1"
 _CLAIM = "insert into claims (kind, name, value, key) values (?, ?, ?, ?)"
 _SOME_LIVING = """
@@ -160,22 +160,15 @@ def adopt(connection: sqlite3.Connection, kind: Kind, rows: Sequence[Written]) -
     keys = msgspec.json.encode(list(new)).decode()
     for (key,) in connection.execute(query, (kind.name, keys)).fetchall():
         del new[key]
-    documents = [(kind.name, each.key, 0, each.body, each.escaped, each.partition) for each in new.values()]
-    _insert(connection, "documents (kind, key, version, body, escaped, partition)", documents)
-    claims = [
-        (kind.name, claim.unique.name, claim.value, each.key)
-        for each in new.values()
-        for claim in each.claims
-    ]
-    _insert(connection, "claims (kind, name, value, key)", claims)
+    connection.executemany(
+        _ADOPT,
+        [(kind.name, each.key, each.body, each.escaped, each.partition) for each in new.values()],
+    )
+    claims = [(each.key, claim) for each in new.values() for claim in each.claims]
+    connection.executemany(
+        _CLAIM, [(kind.name, claim.unique.name, claim.value, key) for key, claim in claims]
+    )
     return len(new)
-
-
-def _insert(connection: sqlite3.Connection, table: str, rows: Sequence[tuple[object, ...]]) -> None:
-    """Insert rows many at a time: the driver gives up the interpreter's lock once a statement, not a row."""
-    for some in (rows[start : start + 100] for start in range(0, len(rows), 100)):
-        places = ", ".join(f"({', '.join('?' * len(row))})" for row in some)
-        connection.execute(f"insert into {table} values {places}", [*chain.from_iterable(some)])
 
 
 def index(connection: sqlite3.Connection, kind: Kind) -> None:
