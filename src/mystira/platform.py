@@ -29,6 +29,7 @@ from manystore.moves.worker import MoveWorker
 from manystore.placement import Leases, Placement, State, read_state
 from manystore.repository import Repository
 from manystore.stores.cosmos import CosmosStore
+from manystore.stores.objects import ObjectStorage
 from manystore.stores.postgres import PostgresStore
 from manystore.stores.sqlite import SqliteStore
 from manystore.stores.store import Store
@@ -84,6 +85,7 @@ class Platform:
         )
         self.accounts: Final = Repository(Account, ACCOUNTS, self.leases, clock)
         self.profiles: Final = Repository(UserProfile, USER_PROFILES, self.leases, clock)
+        self.objects: Final = ObjectStorage.in_folder(settings.objects_path)
         self.certificates: Final = CertificateFolder(settings.objects_path / "certificates")
         self._random = random.Random(secrets.randbits(64))  # noqa: S311 - jitter, not secrets
         self.mover: Final = Mover(
@@ -92,6 +94,7 @@ class Platform:
             clock=clock,
             randomness=self._random,
             lease=settings.lease_seconds,
+            objects=self.objects,
         )
 
     def placement(self, kind: str) -> Placement:

@@ -14,12 +14,13 @@ from manystore.followers.runner import SyncRunner
 from manystore.followers.sync import Track
 from manystore.moves.actions import Mover, Result
 from manystore.moves.certificate import CertificateFolder
-from manystore.moves.tasks import Action
+from manystore.moves.tasks import Action, Override
 from manystore.moves.worker import MoveWorker
 from manystore.placement import Leases, Placement, read_state
 from manystore.records import Record
 from manystore.repository import Repository
 from manystore.stores.memory import MemoryStore
+from manystore.stores.objects import ObjectStorage
 from manystore.stores.store import Store
 from manystore.testing.samples import LETTERS, PEOPLE
 
@@ -69,9 +70,9 @@ class Scene:
         state = await read_state(self.people)
         return Track(self.people, state, clock=self.clock, randomness=self.random)
 
-    async def do(self, action: Action, kind: str = "people") -> Result:
+    async def do(self, action: Action, kind: str = "people", override: Override | None = None) -> Result:
         """Carry out one action here and now."""
-        return await self.mover.carry_out(action, kind)
+        return await self.mover.carry_out(action, kind, override=override)
 
     @contextlib.asynccontextmanager
     async def working(self, owner: str = "worker-1") -> AsyncIterator[None]:

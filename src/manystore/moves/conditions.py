@@ -48,19 +48,32 @@ async def unmet(
     folder: CertificateFolder,
 ) -> list[str]:
     """Every reason against going to `phase` now, each a sentence with what to do about it."""
-    placement = family[kind]
+    reasons = await absolute_reasons(family, kind, state, phase)
+    return reasons or await overridable_reasons(family[kind], state, phase, track, folder)
+
+
+async def absolute_reasons(
+    family: Mapping[str, Placement], kind: str, state: State, phase: Phase
+) -> list[str]:
+    """The reasons that nobody can override, because the step would make no sense."""
     if not state.phase.is_next_to(phase):
         return [f"{phase.value} is not next to {state.phase.value}: go step by step."]
-    reasons = []
     if not state.takes_writes:
-        reasons.append("Another cut-over is under way: wait for it.")
-    reasons += await _unmet_by_relatives(family, placement, state, phase)
+        return ["Another cut-over is under way: wait for it."]
+    return await _unmet_by_relatives(family, family[kind], state, phase)
+
+
+async def overridable_reasons(
+    placement: Placement, state: State, phase: Phase, track: Track, folder: CertificateFolder
+) -> list[str]:
+    """The reasons that speak against the step, but that a person may answer for."""
+    reasons = []
     if needs_certificate(state, phase):
         _, reason = valid_certificate(folder, placement, state)
         reasons += [reason] if reason else []
-    if state.phase.has_copy and phase.truth is not state.truth:
+    if state.phase.has_copy and (phase.truth is not state.truth or not phase.has_copy):
         reasons += queue_reasons(await track.queue.entries())
-        lag = await read_lag(track.copy, kind)
+        lag = await read_lag(track.copy, placement.kind.name)
         if lag.last > MOST_LAG:
             reasons.append(
                 f"The copy is {lag.last:.1f} s behind (at most {MOST_LAG:.0f}): wait, or find out why."

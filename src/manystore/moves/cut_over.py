@@ -43,7 +43,10 @@ log = structlog.get_logger(__name__)
 
 
 class CutOver(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A truth that moved. `pause` is the time in seconds for which no store took writes."""
+    """A truth that moved. `pause` is the time in seconds for which no store took writes.
+
+    `overridden` are the findings that would have refused it, had not somebody answered for them.
+    """
 
     kind: str
     phase: Phase
@@ -51,6 +54,7 @@ class CutOver(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     pause: float
     passes: int
     checked: int
+    overridden: tuple[str, ...] = ()
 
 
 class _Step(msgspec.Struct, frozen=True):
@@ -61,6 +65,14 @@ class _Step(msgspec.Struct, frozen=True):
     phase: Phase
     track: Track
     clock: Clock
+    is_overridden: bool
+    overridden: list[str]
+
+    def object(self, *conditions: str) -> None:
+        """Refuse the step, or note what somebody answers for."""
+        if not self.is_overridden:
+            raise self.refused(*conditions)
+        self.overridden.extend(conditions)
 
     def refused(self, *conditions: str) -> StepRefusedError:
         return StepRefusedError(kind=self.placement.kind.name, step=self.phase.value, conditions=conditions)
@@ -69,7 +81,7 @@ class _Step(msgspec.Struct, frozen=True):
         found = await Verifier(self.track, clock=self.clock).since(basis)
         if not found.agrees:
             named = ", ".join(describe(difference) for difference in found.differences[:5])
-            raise self.refused(f"{found.difference_count} records differ since the certificate ({named}).")
+            self.object(f"{found.difference_count} records differ since the certificate ({named}).")
         return found
 
 
@@ -89,13 +101,15 @@ async def cut_over(
     randomness: random.Random,
     lease: float,
     drain_limit: float = 5.0,
+    is_overridden: bool = False,
 ) -> CutOver:
     """Move the truth of a kind as `phase` says, if everything that changed since `basis` agrees.
 
     Raises StepRefusedError, with every reason, when it does not; the old truth is then in force again.
+    With `is_overridden` it moves all the same, and says what it found.
     """
     track = Track(placement, state, clock=clock, randomness=randomness)
-    step = _Step(placement, state, phase, track, clock)
+    step = _Step(placement, state, phase, track, clock, is_overridden, [])
     passes = checked = 0
     while passes < _MOST_PASSES:
         found = await step.compare_since(basis)
@@ -109,7 +123,7 @@ async def cut_over(
     try:
         async with asyncio.timeout(drain_limit):
             last = await _drain(step, draining, basis, lease)
-            new = await commit(placement, draining, phase)
+            new = await commit(placement, draining, phase, clock.now())
     except BaseException as error:
         await asyncio.shield(_let_go(placement, draining))
         if isinstance(error, TimeoutError):
@@ -126,6 +140,7 @@ async def cut_over(
         pause=round(pause, 4),
         passes=passes,
         checked=checked + last.compared,
+        overridden=tuple(step.overridden),
     )
 
 
@@ -136,7 +151,7 @@ async def _drain(step: _Step, draining: State, basis: Basis, lease: float) -> Ve
     # Only now is the head final: every write under an older epoch is in the log or will be refused.
     await step.track.reach(await step.track.truth.head(step.placement.kind))
     if reasons := queue_reasons(await step.track.queue.entries()):
-        raise step.refused(*reasons)
+        step.object(*reasons)
     return await step.compare_since(basis)
 
 

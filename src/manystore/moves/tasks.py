@@ -26,6 +26,15 @@ class Action(enum.Enum):
     CUT_OVER = "cut-over"
     CUT_BACK = "cut-back"
     RECHECK = "recheck"
+    FINISH = "finish"
+    REOPEN = "reopen"
+
+
+class Override(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody answers for a step whose conditions are not met, and says why."""
+
+    actor: str
+    reason: str
 
 
 TaskState = Literal["requested", "running", "done", "refused", "failed"]
@@ -44,6 +53,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     ended_at: dt.datetime | None = None
     attempts: int = 0
     progress: Progress | None = None
+    override: Override | None = None
     result: dict[str, Any] | None = None
     reasons: tuple[str, ...] = ()
 
@@ -70,7 +80,9 @@ class TaskBoard:
         note = await self._store.note(f"moves/{self.kind}/last/{action.value}")
         return msgspec.json.decode(note.value, type=Task) if note.revision else None
 
-    async def request(self, action: Action, *, task_id: str, actor: str) -> Task:
+    async def request(
+        self, action: Action, *, task_id: str, actor: str, override: Override | None = None
+    ) -> Task:
         """Ask for an action. Raises StepRefusedError while another one is under way."""
         task = Task(
             id=task_id,
@@ -78,6 +90,7 @@ class TaskBoard:
             action=action,
             state="requested",
             actor=actor,
+            override=override,
             requested_at=self._clock.now(),
         )
         present, revision = await self._read()

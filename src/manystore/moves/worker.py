@@ -91,7 +91,9 @@ class MoveWorker:
                 await board.update(latest)
 
         try:
-            result = await self._mover.carry_out(task.action, board.kind, report)
+            result = await self._mover.carry_out(
+                task.action, board.kind, report=report, override=task.override
+            )
         except StepRefusedError as error:
             return msgspec.structs.replace(latest, state="refused", reasons=error.conditions)
         except UnavailableError as error:

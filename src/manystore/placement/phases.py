@@ -7,6 +7,7 @@
 Only the middle step changes the truth, so only it must stop writes for a moment.
 """
 
+import datetime as dt
 import enum
 
 import msgspec
@@ -61,12 +62,13 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     """Where a kind stands.
 
     `draining_to` names the phase that a cut-over under way leads to; `truth_since` is the epoch in which
-    the present truth became it.
+    the present truth became it, and `since` that moment by the coordinator's wall clock (None at first).
     """
 
     phase: Phase
     epoch: int
     truth_since: int = 1
+    since: dt.datetime | None = None
     draining_to: Phase | None = None
 
     @property

@@ -12,6 +12,10 @@ exactly one of commit and undo wins). After 2 nobody is truth until 3, and anyon
 it is idempotent because the new truth's former fence has a lower epoch and is replaced only if unchanged.
 """
 
+import datetime as dt
+
+import msgspec
+
 from manystore.errors import UnavailableError
 from manystore.placement.phases import Phase, Placement, Side, State
 
@@ -67,19 +71,20 @@ async def _replace(placement: Placement, old: State, new: State) -> bool:
 
 async def step(placement: Placement, state: State, phase: Phase) -> State | None:
     """Go to a neighbouring phase with the same truth; None if somebody else changed the state first."""
-    new = State(phase=phase, epoch=state.epoch + 1, truth_since=state.truth_since)
+    new = msgspec.structs.replace(state, phase=phase, epoch=state.epoch + 1)
     return new if await _replace(placement, state, new) else None
 
 
 async def announce(placement: Placement, state: State, phase: Phase) -> State | None:
     """Stop writes on the way to a phase with the other truth; None if somebody else was first."""
-    new = State(phase=state.phase, epoch=state.epoch + 1, truth_since=state.truth_since, draining_to=phase)
+    new = msgspec.structs.replace(state, epoch=state.epoch + 1, draining_to=phase)
     return new if await _replace(placement, state, new) else None
 
 
-async def commit(placement: Placement, draining: State, phase: Phase) -> State | None:
+async def commit(placement: Placement, draining: State, phase: Phase, now: dt.datetime) -> State | None:
     """Move the truth; None if the drain was undone by somebody else, in which case nothing has moved."""
-    new = State(phase=phase, epoch=draining.epoch + 1, truth_since=draining.epoch + 1)
+    epoch = draining.epoch + 1
+    new = State(phase=phase, epoch=epoch, truth_since=epoch, since=now)
     if not await _replace(placement, draining, new):
         return None
     former = await _word(placement, new.truth)
@@ -89,5 +94,5 @@ async def commit(placement: Placement, draining: State, phase: Phase) -> State |
 
 async def undo(placement: Placement, draining: State) -> State | None:
     """Let the old truth take writes again; None if the drain was committed or undone by somebody else."""
-    new = State(phase=draining.phase, epoch=draining.epoch + 1, truth_since=draining.truth_since)
+    new = msgspec.structs.replace(draining, epoch=draining.epoch + 1, draining_to=None)
     return new if await _replace(placement, draining, new) else None
