@@ -14,11 +14,12 @@ import msgspec
 
 Document = dict[str, Any]
 
-Event = Literal["seeded", "acknowledged", "unclear", "seen", "contradicted"]
+Event = Literal["seeded", "acknowledged", "implied", "unclear", "seen", "contradicted"]
 """What a line says about a record.
 
     seeded        it was put into the store before anything began
     acknowledged  the platform confirmed a write: from now on this must be found
+    implied       a confirmed write of another record must have led to this
     unclear       a write got no clear answer: from now on this may be found, or what was there before
     seen          a read gave this, and must have been right
     contradicted  an answer did not say what was asked for (`detail`)

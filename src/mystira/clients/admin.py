@@ -1,0 +1,116 @@
+"""The Admin API as its callers see it: moves, their tasks, and the sync queue."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import quote
+
+import msgspec
+
+from manystore.moves.tasks import Action, Task
+from mystira.clients.errors import ProblemError, UnreachableError
+from mystira.clients.service import Answer, Service
+
+Document = dict[str, Any]
+
+PATIENCE: Final = 15.0
+"""Seconds for which a platform that gives no answer is asked again while a task is waited for."""
+
+
+class AdminClient:
+    """The Admin API of one platform. Every call raises ProblemError and UnreachableError."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def moves(self) -> list[Document]:
+        """Where every kind stands (`KindStatus`)."""
+        answer = await self._service.ask("GET", "/admin/api/moves")
+        items: list[Document] = answer.body["items"] if isinstance(answer.body, dict) else answer.body
+        return items
+
+    async def move(self, kind: str) -> Document:
+        """Where one kind stands."""
+        return _document(await self._service.ask("GET", f"/admin/api/moves/{quote(kind, safe='')}"))
+
+    async def request(self, kind: str, action: Action) -> Task:
+        """Ask for a step; the answer is its task, which a worker takes up."""
+        path = f"/admin/api/moves/{quote(kind, safe='')}/{action.value}"
+        return _task(await self._service.ask("POST", path))
+
+    async def task(self, kind: str) -> Task:
+        """The present or last task of a kind."""
+        return _task(await self._service.ask("GET", f"/admin/api/moves/{quote(kind, safe='')}/task"))
+
+    async def ended(
+        self,
+        task: Task,
+        told: Callable[[Task], None] = lambda _: None,
+        *,
+        every: float = 0.1,
+        patience: float = PATIENCE,
+    ) -> Task:
+        """Wait until a task has ended; `told` hears of it as often as it is looked at.
+
+        A platform that is away for a moment is waited for; UnreachableError or ProblemError when it has been
+        away longer than `patience` seconds.
+        """
+        loop = asyncio.get_running_loop()
+        heard = loop.time()
+        while True:
+            try:
+                present = await self.task(task.kind)
+            except (ProblemError, UnreachableError) as error:
+                if isinstance(error, ProblemError) and not error.is_passing:
+                    raise
+                if loop.time() - heard > patience:
+                    raise
+            else:
+                heard = loop.time()
+                if present.id != task.id:
+                    # Ours has ended, or nobody else could have asked for another since.
+                    return msgspec.structs.replace(task, state="failed", reasons=(_REPLACED,))
+                told(present)
+                if not present.is_open:
+                    return present
+            await asyncio.sleep(every)
+
+    async def queue(self, kind: str) -> list[Document]:
+        """What waits in the sync queue of a kind."""
+        answer = await self._service.ask("GET", f"/admin/api/queue/{quote(kind, safe='')}")
+        items: list[Document] = answer.body["items"] if isinstance(answer.body, dict) else answer.body
+        return items
+
+    async def queued(self, kind: str, key: str) -> Document:
+        """One queued change, whole."""
+        return _document(await self._service.ask("GET", _entry(kind, key)))
+
+    async def replay(self, kind: str, key: str | None) -> Document:
+        """Try one change again, or all."""
+        path = (
+            f"/admin/api/queue/{quote(kind, safe='')}/replay"
+            if key is None
+            else f"{_entry(kind, key)}/replay"
+        )
+        return _document(await self._service.ask("POST", path))
+
+    async def drop(self, kind: str, key: str, reason: str) -> Document:
+        """Give a change up, for a reason that is kept."""
+        return _document(
+            await self._service.ask("POST", f"{_entry(kind, key)}/drop", content={"reason": reason})
+        )
+
+
+_REPLACED: Final = "Another step was asked for meanwhile, so how this one ended is no longer known."
+
+
+def _entry(kind: str, key: str) -> str:
+    return f"/admin/api/queue/{quote(kind, safe='')}/{quote(key, safe='')}"
+
+
+def _document(answer: Answer) -> Document:
+    return answer.body if isinstance(answer.body, dict) else {}
+
+
+def _task(answer: Answer) -> Task:
+    return msgspec.convert(answer.body, Task)

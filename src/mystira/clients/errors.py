@@ -1,0 +1,45 @@
+"""How a request to a service can fail.
+
+ClientError
+├── ProblemError        the service answered, and said no (RFC 9457)
+└── UnreachableError    no answer came, so that nobody can say what became of the request
+"""
+
+from collections.abc import Sequence
+
+
+class ClientError(Exception):
+    """A request to a service failed."""
+
+
+class ProblemError(ClientError):
+    """A service said no. `code` is stable; `reasons` are the conditions that were not met, if it named any.
+
+    `retry_after` is the wait in seconds that it asked for.
+    """
+
+    def __init__(
+        self,
+        *,
+        status: int,
+        code: str,
+        detail: str,
+        reasons: Sequence[str] = (),
+        retry_after: float | None = None,
+    ) -> None:
+        self.status, self.code, self.detail = status, code, detail
+        self.reasons, self.retry_after = tuple(reasons), retry_after
+        super().__init__(detail)
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether the same request may well succeed a little later."""
+        return self.status in (429, 502, 503, 504)
+
+
+class UnreachableError(ClientError):
+    """{url} gave no answer ({reason})."""
+
+    def __init__(self, *, url: str, reason: str) -> None:
+        self.url, self.reason = url, reason
+        super().__init__(f"{url} gave no answer ({reason}).")
