@@ -54,7 +54,15 @@ class Scene:
         self.letters = Placement(kind=LETTERS, source=source, target=target, parents=(PEOPLE,))
         self.family = {"people": self.people, "letters": self.letters}
         self.leases = self.node("node-1")
-        self.mover = Mover(self.family, self.folder, clock=self.clock, randomness=self.random, lease=LEASE)
+        self.objects = ObjectStorage.in_memory()
+        self.mover = Mover(
+            self.family,
+            self.folder,
+            clock=self.clock,
+            randomness=self.random,
+            lease=LEASE,
+            objects=self.objects,
+        )
 
     def node(self, name: str) -> Leases:
         """Another process's knowledge of the phases."""
