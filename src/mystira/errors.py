@@ -25,7 +25,8 @@ class PlatformError(Exception):
 
     def __init__(self, **facts: object) -> None:
         doc = type(self).__doc__ or ""
-        super().__init__(doc.split("\n\n", 1)[0].replace("\n    ", " ").strip().format(**facts))
+        # Line breaks are for the reader of this file; since Python 3.13 not even their indentation is kept.
+        super().__init__(" ".join(doc.split("\n\n", 1)[0].split()).format(**facts))
 
 
 class EnvironmentRefusedError(PlatformError):
