@@ -2,13 +2,24 @@
 
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from typing import ClassVar
 
 import pytest
 
 from manystore.stores.cosmos import CosmosStore
 from manystore.stores.store import Store
-from manystore.testing.contract import StoreContract
+from manystore.testing.contract import (
+    FindingContract,
+    LogContract,
+    ReadingContract,
+    StoreContract,
+    UniqueContract,
+)
+from manystore.testing.contract.terms import Terms
 from tests.cosmos_server.process import KEY, CosmosServer, cosmos_server
+
+# Of a note of one megabyte the SDK hands text to the HTTP client, which would rather be handed a stream.
+pytestmark = pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +33,12 @@ def database() -> str:
     return f"test-{uuid.uuid4().hex}"
 
 
-class TestCosmos(StoreContract):
+class _OnServer(Terms):
+    partitions: ClassVar[int] = 1
+
     @pytest.fixture
     async def store(self, server: CosmosServer, database: str) -> AsyncIterator[Store]:
+        server.partition(self.partitions)
         store = CosmosStore(server.url, KEY, database)
         await store.open()
         yield store
@@ -36,3 +50,13 @@ class TestCosmos(StoreContract):
         await second.open()
         yield second
         await second.close()
+
+
+class TestCosmos(_OnServer, StoreContract):
+    """In one physical partition, as a small container has."""
+
+
+class TestCosmosInPartitions(_OnServer, ReadingContract, LogContract, FindingContract, UniqueContract):
+    """In three physical partitions: what is joined from several answers."""
+
+    partitions = 3

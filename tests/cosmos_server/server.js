@@ -6,6 +6,8 @@
  * Prints its port on the first line, and ends when its standard input does, so it cannot outlive who started it.
  * Beside the protocol it takes orders from the tests under /_test/ (see README.md).
  */
+// Before the package, which is to find this parser in place of its own.
+require("./parser");
 const packageRoutes = require("@vercel/cosmosdb-server/lib/routes");
 const { createHttpServer } = require("@vercel/cosmosdb-server");
 const documents = require("./documents");

@@ -58,8 +58,11 @@ class Held(msgspec.Struct, frozen=True):
     home: Home
     origin: Origin | None
     claims: dict[str, str]
-    is_touched: bool
-    """Whether somebody who does not know the engine changed it."""
+
+    @property
+    def is_touched(self) -> bool:
+        """Whether somebody who does not know the engine changed it. (Takes a walk through all of it.)"""
+        return _is_touched(self.item)
 
     @property
     def is_placeholder(self) -> bool:
@@ -188,11 +191,10 @@ def held_in(kind: Kind, item: Item) -> Held:
     ours = SYSTEM | {STATE} if state is None else _RESERVED
     plain = {name: value for name, value in item.items() if name not in ours}
     key = key_of(item["id"])
-    is_touched = state is None or state.get("h") != _fingerprint(plain)
     content: Content | None = plain | {"id": key}
     if state is not None and state.get("d"):
         content = None
-    elif state is not None and not is_touched and isinstance(state.get("b"), str):
+    elif state is not None and isinstance(state.get("b"), str) and not _is_touched(item):
         content = parse(state["b"])
     return Held(
         item=item,
@@ -203,8 +205,13 @@ def held_in(kind: Kind, item: Item) -> Held:
         home=home_in(kind, item),
         origin=None if state is None else state.get("o"),
         claims=dict(state.get("c") or {}) if state is not None else {},
-        is_touched=is_touched,
     )
+
+
+def _is_touched(item: Item) -> bool:
+    state = _state_in(item)
+    plain = {name: value for name, value in item.items() if name not in _RESERVED}
+    return state is None or state.get("h") != _fingerprint(plain)
 
 
 def _state_in(item: Item) -> dict[str, Any] | None:

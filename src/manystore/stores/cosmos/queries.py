@@ -1,10 +1,11 @@
 """Specifications in the service's query language.
 
-A predicate is compiled twice over: *wider* is true of every item of which the predicate holds, *narrower* of
-none of which it does not; `Not` exchanges the two. Where the language can say exactly what is meant, they are
-the same. What comes back is always looked at again in memory, so a wider query costs request units and never
-changes what is found. It is wider for timestamps (kept as text, compared as instants), letters beyond ASCII
-regardless of case, and text compared with characters from U+D800 on, whose order the language leaves open.
+A predicate is compiled to a condition that is *wider*: true of every item of which the predicate holds. `Not`
+is moved down to the leaves, and the negation of a leaf that is *narrower*, true of none of which it does not
+hold, is wider again. Where the language can say exactly what is meant, the two are the same. What comes back
+is always looked at again in memory, so a wider query costs request units and never changes what is found. It
+is wider for timestamps (kept as text, compared as instants), for letters beyond ASCII regardless of case, and
+for text compared with characters from U+D800 on, whose order the language leaves open.
 
 Items whose exact content is text (see `items`) are always brought in: their top level is only near it. A part
 that is `undefined` would make a comparison neither true nor false, and `NOT` of that is neither as well; so
@@ -12,7 +13,7 @@ each comparison asks for the type first.
 """
 
 import math
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from manystore.paging import Start
 from manystore.records import FieldType, Kind, canonical, is_plain_text
@@ -88,26 +89,28 @@ class _Compiler:
         return name
 
     def wider(self, predicate: Predicate) -> str:
+        """What is true of every item of which the predicate holds."""
         match predicate:
             case Both(parts):
-                return _join("AND", [self.wider(part) for part in parts], _TRUE)
+                return _join("AND", [self.wider(part) for part in parts])
             case Either(parts):
-                return _join("OR", [self.wider(part) for part in parts], _FALSE)
+                return _join("OR", [self.wider(part) for part in parts])
             case Not(part):
-                return _not(self.narrower(part))
+                return self._wider_not(part)
             case _:
                 return self._leaf(predicate, is_wider=True)
 
-    def narrower(self, predicate: Predicate) -> str:
+    def _wider_not(self, predicate: Predicate) -> str:
+        """What is true of every item of which the predicate does not hold: NOT moves down to the leaves."""
         match predicate:
             case Both(parts):
-                return _join("AND", [self.narrower(part) for part in parts], _TRUE)
+                return _join("OR", [self._wider_not(part) for part in parts])
             case Either(parts):
-                return _join("OR", [self.narrower(part) for part in parts], _FALSE)
+                return _join("AND", [self._wider_not(part) for part in parts])
             case Not(part):
-                return _not(self.wider(part))
+                return self.wider(part)
             case _:
-                return self._leaf(predicate, is_wider=False)
+                return _not(self._leaf(predicate, is_wider=False))
 
     def _leaf(self, predicate: Predicate, *, is_wider: bool) -> str:
         match predicate:
@@ -117,7 +120,7 @@ class _Compiler:
                 return self._compare(path, operator, value, is_wider=is_wider)
             case IsIn(path, values):
                 each = [self._compare(path, "==", value, is_wider=is_wider) for value in values]
-                return _join("OR", each, _FALSE)
+                return _join("OR", each)
             case IsMissing(path):
                 return self._missing(path, is_wider=is_wider)
             case Contains(path, value):
@@ -137,9 +140,7 @@ class _Compiler:
             return self._compare_text(path, operator, str(value), is_wider=is_wider)
         if declared is FieldType.BOOLEAN:
             fitting = [each for each in (False, True) if _agrees(each, operator, bool(value))]
-            return _join(
-                "OR", [f"{name} = {str(each).lower()}" for each in fitting], _FALSE, f"IS_BOOL({name})"
-            )
+            return _join("OR", [f"(IS_BOOL({name}) AND {name} = {str(each).lower()})" for each in fitting])
         if declared is FieldType.TIMESTAMP:
             return f"IS_STRING({name})" if is_wider else _FALSE
         return self._compare_number(path, operator, value, is_wider=is_wider)
@@ -213,14 +214,21 @@ def _agrees(left: bool, operator: Operator, right: bool) -> bool:
     }[operator]
 
 
-def _join(word: str, parts: list[str], empty: str, guard: str | None = None) -> str:
-    if not parts:
-        return empty
-    joined = f"({f' {word} '.join(parts)})"
-    return joined if guard is None else f"({guard} AND {joined})"
+def _join(word: Literal["AND", "OR"], parts: list[str]) -> str:
+    """The parts joined. Parentheses are set where they are needed, and nowhere else.
+
+    (A parser that tries every reading takes twice as long for each pair.)
+    """
+    neutral, stronger = (_TRUE, _FALSE) if word == "AND" else (_FALSE, _TRUE)
+    if stronger in parts:
+        return stronger
+    kept = list(dict.fromkeys(part for part in parts if part != neutral))
+    if len(kept) <= 1:
+        return kept[0] if kept else neutral
+    return f"({f' {word} '.join(kept)})"
 
 
 def _not(part: str) -> str:
     if part in (_TRUE, _FALSE):
         return _FALSE if part == _TRUE else _TRUE
-    return f"NOT ({part})"
+    return part.removeprefix("NOT ") if part.startswith("NOT ") else f"NOT {part}"
