@@ -31,8 +31,8 @@ class ManystoreError(Exception):
     def __init__(self, **facts: object) -> None:
         for name, fact in facts.items():
             setattr(self, name, fact)
-        doc = type(self).__doc__ or ""
-        super().__init__(doc.split("\n\n", 1)[0].replace("\n    ", " ").format(**facts))
+        sentence = " ".join((type(self).__doc__ or "").split("\n\n", 1)[0].split())
+        super().__init__(sentence.format(**facts))
         self._facts = facts
 
     def __reduce__(self) -> tuple[object, ...]:
