@@ -12,8 +12,10 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from alembic.util import CommandError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from manystore.errors import UnavailableError
 from manystore.stores.postgres.control import control_statements
 from mystira.errors import PlatformError
 
@@ -45,22 +47,30 @@ class SchemaBusyError(PlatformError):
         super().__init__(attempts=attempts)
 
 
+class RevisionError(PlatformError):
+    """Revision {revision} cannot be reached: {reason}."""
+
+    def __init__(self, *, revision: str, reason: str) -> None:
+        self.revision, self.reason = revision, reason
+        super().__init__(revision=revision, reason=reason)
+
+
 async def upgrade(url: str, revision: str = "head", *, patience: Patience = _PATIENCE) -> None:
     """Take every step up to `revision`. Steps already taken stay if a later one fails.
 
-    `url` is as asyncpg takes it: `postgresql://user@host:port/database`. Raises SchemaBusyError, and what
-    SQLAlchemy raises where the database cannot be reached.
+    `url` is as asyncpg takes it: `postgresql://user@host:port/database`. Raises SchemaBusyError,
+    RevisionError for a revision that is not known, and UnavailableError.
     """
-    await _migrate(url, lambda config: command.upgrade(config, revision), patience)
+    await _migrate(url, revision, lambda config: command.upgrade(config, revision), patience)
 
 
 async def downgrade(url: str, revision: str, *, patience: Patience = _PATIENCE) -> None:
     """Take every step back to `revision`; `base` is the empty database. Raises as `upgrade`."""
-    await _migrate(url, lambda config: command.downgrade(config, revision), patience)
+    await _migrate(url, revision, lambda config: command.downgrade(config, revision), patience)
 
 
 async def current(url: str) -> str | None:
-    """The revision that the database is at, or None before the first step."""
+    """The revision that the database is at, or None before the first step. Raises UnavailableError."""
     async with _connection(url) as connection:
         return await connection.run_sync(
             lambda plain: MigrationContext.configure(plain).get_current_revision()
@@ -72,7 +82,7 @@ def head() -> str | None:
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
-async def _migrate(url: str, steps: Callable[[Config], None], patience: Patience) -> None:
+async def _migrate(url: str, revision: str, steps: Callable[[Config], None], patience: Patience) -> None:
     async with _connection(url) as connection:
         await connection.execute(sa.select(sa.func.pg_advisory_lock(LOCK)))
         await connection.commit()
@@ -82,6 +92,8 @@ async def _migrate(url: str, steps: Callable[[Config], None], patience: Patience
         for _ in range(patience.attempts):
             try:
                 await _attempt(connection, steps)
+            except CommandError as error:
+                raise RevisionError(revision=revision, reason=str(error)) from error
             except sa.exc.DBAPIError as error:
                 await connection.rollback()
                 if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
@@ -118,10 +130,18 @@ def _config() -> Config:
 async def _connection(url: str) -> AsyncIterator[AsyncConnection]:
     engine = create_async_engine(_async_url(url), poolclass=sa.NullPool)
     try:
-        async with engine.connect() as connection:
+        async with await _connect(engine) as connection:
             yield connection
     finally:
         await engine.dispose()
+
+
+async def _connect(engine: AsyncEngine) -> AsyncConnection:
+    try:
+        return await engine.connect()
+    except Exception as error:  # the driver's own errors, which SQLAlchemy lets through here
+        reason = f"{type(error).__name__}: {error}"
+        raise UnavailableError(subject="PostgreSQL", reason=reason) from error
 
 
 def _async_url(url: str) -> sa.URL:

@@ -78,6 +78,8 @@ class Family:
         """Whether it has signed up in this run, rather than long before."""
         self.doubtful: Known | None = None
         """A record of which nobody knows whether the last write happened: to be looked at first."""
+        self.unfinished: Intent | None = None
+        """A creation that may have happened: asked for again as it was, under the same key."""
         self.has_left = False
         self._run, self._random = run, random
         self._wanted_profiles = random.randint(1, 3)
@@ -87,6 +89,8 @@ class Family:
         """What this family wants next."""
         if self.doubtful is not None:
             return read(self.doubtful)
+        if self.unfinished is not None:
+            return self.unfinished
         if self.account is None:
             return self._sign_up() if self.former is None else read_unknown(ACCOUNTS, self.former)
         if self.is_new and len(self.profiles) < self._wanted_profiles:
@@ -102,6 +106,7 @@ class Family:
         """Know from now on what the platform told about the record of an intent."""
         record = intent.record
         if record is None:
+            self.unfinished = None
             record = Known(intent.kind, key, version, document)
             if intent.kind == ACCOUNTS:
                 self.account = record
@@ -181,10 +186,11 @@ class Family:
         expected = record.document | {"completedScenarioIds": [*done, *({scenario} - set(done))]}
         return Intent(
             operation="complete scenario",
-            method="PUT",
-            path=f"{record.path}/completed-scenarios/{scenario}",
+            method="POST",
+            path=f"{record.path}/completed-scenarios",
             kind=record.kind,
             record=record,
+            content={"scenarioId": scenario},
             expected=expected,
             untold=("updatedAt",),
         )

@@ -5,14 +5,14 @@ changes, and repeats a creation under the same Idempotency-Key. Where no answer 
 it notes that both may be so, and looks before it does anything else with the record.
 """
 
-import asyncio
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, Protocol
 
 import msgspec
 
+from manystore.clock import Clock
 from mystira.clients.errors import ProblemError, UnreachableError
-from mystira.clients.service import Answer, Service
+from mystira.clients.service import Answer
 from mystira.simulation.families import PROFILES, Family, Intent, read
 from mystira.simulation.ledger import Document, Entry, Ledger
 from mystira.simulation.views import shown
@@ -22,6 +22,21 @@ PATIENCE: Final = 30.0
 """Seconds after it was due for which a request is tried again."""
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 1.0
+
+
+class Asks(Protocol):
+    """What a request is made through: one attempt (`mystira.clients.service.Service`)."""
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        content: object = None,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Ask once. Raises ProblemError and UnreachableError."""
 
 
 class Experience(msgspec.Struct):
@@ -38,24 +53,21 @@ class Experience(msgspec.Struct):
 class Requester:
     """Asks the App API on behalf of families, and keeps one process's ledger."""
 
-    def __init__(
-        self, service: Service, ledger: Ledger, now: Callable[[], float], *, patience: float = PATIENCE
-    ) -> None:
-        self._service, self._ledger, self._now, self._patience = service, ledger, now, patience
+    def __init__(self, service: Asks, ledger: Ledger, clock: Clock, *, patience: float = PATIENCE) -> None:
+        self._service, self._ledger, self._clock, self._patience = service, ledger, clock, patience
 
     async def carry_out(self, family: Family, intent: Intent, due: float) -> Experience:
         """Ask until there is an answer, or patience ends."""
-        request = _Request(self._service, self._ledger, self._now, family, intent, due)
+        request = _Request(self._service, self._ledger, self._clock, family, intent, due)
         while True:
             try:
                 await request.attempt()
             except ProblemError as problem:
                 if not await request.survives(problem):
                     break
-            except UnreachableError as error:
+            except UnreachableError:
                 request.doubt("unreachable")
                 request.retry_in = None
-                request.reason = str(error)
             else:
                 break
             if not await self._may_repeat(request, due):
@@ -64,11 +76,11 @@ class Requester:
 
     async def _may_repeat(self, request: "_Request", due: float) -> bool:
         pause = request.next_pause()
-        if self._now() + pause > due + self._patience:
+        if self._clock.monotonic() + pause > due + self._patience:
             request.give_up()
             return False
         request.experience.waited += pause
-        await asyncio.sleep(pause)
+        await self._clock.sleep(pause)
         return True
 
 
@@ -77,17 +89,16 @@ class _Request:
 
     def __init__(
         self,
-        service: Service,
+        service: Asks,
         ledger: Ledger,
-        now: Callable[[], float],
+        clock: Clock,
         family: Family,
         intent: Intent,
         due: float,
     ) -> None:
         self.experience = Experience()
         self.retry_in: float | None = None
-        self.reason = ""
-        self._service, self._ledger, self._now = service, ledger, now
+        self._service, self._ledger, self._clock = service, ledger, clock
         self._family, self._intent, self._due = family, intent, due
         self._is_unclear = False
 
@@ -217,10 +228,14 @@ class _Request:
             return
         version = None if intent.expected is None else intent.record.version + 1
         self._write("unclear", intent.record.key, version, intent.expected, untold=intent.untold)
-        if intent.expected is None and intent.record is self._family.account:
+        if intent.expected is None:
+            # A deletion first makes the version its own, and may have come no further than that.
+            self._write("unclear", intent.record.key, None, intent.record.document)
             self._doubt_profiles()
 
     def _doubt_profiles(self) -> None:
+        if self._intent.record is not self._family.account:
+            return
         for profile in self._family.profiles:
             document = profile.document | {"accountId": None}
             self._ledger.write(
@@ -236,7 +251,11 @@ class _Request:
 
     def give_up(self) -> None:
         """Patience has ended: what is unclear stays so until somebody looks."""
-        if self._is_unclear and self._intent.record is not None:
+        if not self._is_unclear:
+            return
+        if self._intent.record is None:
+            self._family.unfinished = self._intent
+        else:
             self._family.doubtful = self._intent.record
 
     def next_pause(self) -> float:
@@ -275,7 +294,7 @@ class _Request:
                 document=document,
                 operation=self._intent.operation,
                 due=self._due,
-                at=self._now(),
+                at=self._clock.monotonic(),
                 **more,  # type: ignore[arg-type]
             )
         )

@@ -15,11 +15,12 @@ from typing import Final
 
 import msgspec
 
+from manystore.clock import SystemClock
 from mystira.clients.service import Service
 from mystira.simulation.families import Family
 from mystira.simulation.latency import Latencies
 from mystira.simulation.ledger import Ledger
-from mystira.simulation.requests import Requester
+from mystira.simulation.requests import Asks, Requester
 
 MOST_AT_ONCE: Final = 2000
 """Requests under way beyond which further ones are turned away here, and counted: memory has an end."""
@@ -75,10 +76,10 @@ class Tally(msgspec.Struct):
 class Traffic:
     """The families of one process, and the load that they make."""
 
-    def __init__(self, orders: Orders, service: Service, ledger: Ledger) -> None:
+    def __init__(self, orders: Orders, service: Asks, ledger: Ledger) -> None:
         self.tally = Tally()
         self._orders, self._random = orders, Random(f"{orders.seed}/{orders.number}")  # noqa: S311
-        self._requester = Requester(service, ledger, time.monotonic)
+        self._requester = Requester(service, ledger, SystemClock())
         self._made = 0
         self._idle: list[Family] = []
         self._busy: set[asyncio.Task[None]] = set()
@@ -144,7 +145,7 @@ class Traffic:
                 while self._busy:
                     await asyncio.wait(self._busy)
                 for family in self._idle:
-                    if family.doubtful is not None:
+                    if family.doubtful is not None or family.unfinished is not None:
                         await self._requester.carry_out(family, family.next_intent(), time.monotonic())
         for task in self._busy:
             task.cancel()

@@ -1,0 +1,32 @@
+"""How a command finds the platform that it is about."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from mystira.clients.admin import AdminClient
+from mystira.clients.service import Service
+from mystira.errors import NotRunningError
+from mystira.settings import load_settings
+from mystira.supervisor import read_roster
+
+
+def find_address(url: str | None, data_folder: Path | None) -> str:
+    """The address that was given, else that of the platform which runs in the data folder.
+
+    Raises NotRunningError and SettingError.
+    """
+    if url is not None:
+        return url
+    folder = load_settings(data_folder=data_folder).data_folder
+    roster = read_roster(folder)
+    if roster is None:
+        raise NotRunningError(folder=folder)
+    return roster.address
+
+
+@contextlib.asynccontextmanager
+async def admin_of(url: str | None, data_folder: Path | None) -> AsyncIterator[AdminClient]:
+    """The Admin API of the platform that a command is about. Raises NotRunningError and SettingError."""
+    async with Service.at(find_address(url, data_folder)) as service:
+        yield AdminClient(service)
