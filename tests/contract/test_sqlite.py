@@ -22,11 +22,11 @@ from manystore.errors import (
     VersionConflictError,
 )
 from manystore.paging import page_of
-from manystore.records import Content, Record, find_unspeakable
+from manystore.records import Content, Record
 from manystore.specifications import Ascending, Compare, Descending, Operator, Specification, field
 from manystore.stores.sqlite import SqliteStore, schema
 from manystore.stores.sqlite.queries import rank
-from manystore.stores.store import Applied, KeyRange, Store
+from manystore.stores.store import Applied, KeyRange, Note, Store
 from manystore.testing.contract import StoreContract
 from manystore.testing.contract.terms import admit
 from manystore.testing.samples import LETTERS, PEOPLE, WORDS, key_of, letter, person, word
@@ -136,8 +136,9 @@ async def test_letters_of_a_person_are_found_by_partition(documents: SqliteStore
         assert {record.key for record in page.records} == {key_of(number) for number in letters}
 
 
-_ODD_TEXT = st.text(st.sampled_from("a\x00\ud800\udfff\ufb00😀\\\"'"), max_size=3).filter(
-    lambda text: find_unspeakable(text) is None
+# Few and alike, so that values often differ only in what SQLite would not see.
+_ODD_TEXT = st.sampled_from(
+    ["", "a", "a\x00", "a\x00b", "\ud800", "\ud800\x00", "\udfff", "\ufb00", "😀", "\\"]
 )
 _NUMBERS = st.sampled_from([0, 1, 2**53, 2**53 + 1, 2**63, 2**63 + 1, 2**64, -(2**70), 10**400, -(10**400)])
 _ODD = st.lists(
@@ -172,6 +173,7 @@ async def test_odd_values_are_found_and_sorted_as_in_memory(
         while True:
             page = await documents.find(PEOPLE, specification)
             found += page.records
+            assert len(found) <= len(records), "the pages have no end"
             if page.continuation is None:
                 break
             specification = structs.replace(specification, continuation=page.continuation)
@@ -206,6 +208,19 @@ async def test_refused_write_does_not_disturb_those_it_is_committed_with(documen
     written = {result.key: result for result in results if isinstance(result, Record)}
     held = {record.key: record for record in await documents.scan(PEOPLE, KeyRange(), 100)}
     assert held == {key_of(0): Record(key_of(0), 1, person(0))} | written
+
+
+async def test_batch_that_cannot_be_finished_leaves_nothing(documents: SqliteStore) -> None:
+    """A batch whose note cannot be stored takes its records with it, but not the writes beside it."""
+    await admit(documents, WORDS)
+    unspeakable = Note(name="\ud800", value=b"", revision=0)
+    torn, whole = await asyncio.gather(
+        documents.apply(WORDS, [Record("torn", 1, word("torn"))], note=unspeakable),
+        documents.put(WORDS, "whole", word("whole"), expected=None, epoch=1),
+        return_exceptions=True,
+    )
+    assert isinstance(torn, UnicodeEncodeError)
+    assert await documents.scan(WORDS, KeyRange(), 10) == [whole]
 
 
 async def test_cancelled_caller_leaves_the_store_at_work(documents: SqliteStore) -> None:

@@ -235,8 +235,15 @@ def test_continuation_made_by_hand_is_refused(continuation: Any) -> None:
         page_of(PEOPLE, specification, [Record(key_of(1), 1, ADA)])
 
 
-@given(st.lists(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists)))
-@settings(max_examples=200)
+@given(
+    st.lists(
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists, max_leaves=4
+        ),
+        max_size=4,
+    )
+)
+@settings(max_examples=100)
 def test_no_continuation_breaks_the_search(parts: list[Any]) -> None:
     """A continuation of any JSON whatever is either refused or leads to a page."""
     specification = Specification(order=(Ascending("weight"),), continuation=_spell(*parts))
@@ -251,7 +258,7 @@ def test_no_continuation_breaks_the_search(parts: list[Any]) -> None:
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     st.sampled_from(["name", "born", "joined", "active", "visits", "weight", "id"]),
 )
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_continuation_of_any_value_is_refused_or_compared(value: Any, name: str) -> None:
     """A sort value of the right type can be compared with records; one of another type is refused."""
     specification = Specification(
