@@ -1,6 +1,7 @@
 """The relational schema on a real server: there and back, and as it was declared."""
 
 import asyncio
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,20 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from manystore.errors import UnavailableError
 from manystore.stores.postgres import capture_triggers
 from mystira import schema
 from mystira.schema.mappings import MAPPINGS
 from mystira.schema.tables import METADATA
-from mystira.schema.upgrades import Patience, SchemaBusyError, current, downgrade, head, upgrade
+from mystira.schema.upgrades import (
+    Patience,
+    RevisionError,
+    SchemaBusyError,
+    current,
+    downgrade,
+    head,
+    upgrade,
+)
 from tests.acceptance.migrated import Connection, connection, empty_url, migrated_url, template
 from tests.embedded import embedded
 
@@ -107,6 +117,21 @@ async def test_a_table_in_use_is_not_waited_for_long(connection: Connection, mig
     await transaction.rollback()
     await downgrade(migrated_url, "base", patience=patience)
     assert await current(migrated_url) is None
+
+
+async def test_a_revision_that_is_not_known_is_named(migrated_url: str) -> None:
+    """A word that no step is called by is refused as such, and nothing changes."""
+    with pytest.raises(RevisionError, match="8888"):
+        await upgrade(migrated_url, "8888")
+    assert await current(migrated_url) == head()
+
+
+async def test_a_server_that_is_not_there_is_not_available() -> None:
+    """Whoever asks for the schema learns that PostgreSQL cannot be asked, not what a driver calls it."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        with pytest.raises(UnavailableError, match="PostgreSQL"):
+            await current(f"postgresql://mystira@127.0.0.1:{nobody.getsockname()[1]}/mystira")
 
 
 def test_every_step_has_a_way_back() -> None:

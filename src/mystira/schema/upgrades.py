@@ -130,8 +130,11 @@ def _config() -> Config:
 async def _connection(url: str) -> AsyncIterator[AsyncConnection]:
     engine = create_async_engine(_async_url(url), poolclass=sa.NullPool)
     try:
-        async with await _connect(engine) as connection:
+        connection = await _connect(engine)
+        try:
             yield connection
+        finally:
+            await connection.close()
     finally:
         await engine.dispose()
 
