@@ -126,11 +126,13 @@ def test_pages_show_each_record_once_in_order(
     where: Predicate, order: tuple[Ascending | Descending, ...], limit: int
 ) -> None:
     """Walking through pages of any size shows what one large page shows, each record once."""
-    whole = page_of(PEOPLE, Specification(where=where, order=order, limit=1_000), population())
+    whole = page_of(
+        PEOPLE, Specification(where=where, order=order, limit=1_000), population(has_other_types=True)
+    )
     seen, continuation = list[Record](), None
     while continuation is not None or not seen:
         specification = Specification(where=where, order=order, limit=limit, continuation=continuation)
-        page = page_of(PEOPLE, specification, reversed(population()))
+        page = page_of(PEOPLE, specification, reversed(population(has_other_types=True)))
         seen += page.records
         continuation = page.continuation
         if continuation is None:
@@ -265,7 +267,7 @@ def test_continuation_of_any_value_is_refused_or_compared(value: Any, name: str)
         order=(Ascending(name),), continuation=_spell([f"+{name}"], [value], key_of(5))
     )
     try:
-        page = page_of(PEOPLE, specification, population())
+        page = page_of(PEOPLE, specification, population(has_other_types=True))
     except InvalidSpecificationError:
         return
     assert len(page.records) <= 100
