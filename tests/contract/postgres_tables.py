@@ -1,5 +1,6 @@
-"""Tables and mappings for the kinds of `manystore.testing.samples`: every shape of part, every type of column."""
+"""Tables and mappings for the kinds of `manystore.testing.samples`: all shapes of parts and types of columns."""
 
+import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.schema import CreateIndex, CreateTable
@@ -15,6 +16,7 @@ from manystore.stores.postgres import (
 from manystore.testing.samples import LETTERS, PEOPLE, WORDS
 
 METADATA = sa.MetaData()
+_ENGINE_TABLES = [f"manystore.{name}" for name in ("fences", "notes", "tombstones", "change_log")]
 
 
 def _engine_columns() -> list[sa.Column[object]]:
@@ -59,7 +61,9 @@ NICKNAMES = sa.Table(
     _parent("people"),
     sa.Column("nickname", sa.Text, nullable=False),
     sa.Column("ordinal", sa.Integer, nullable=False),
-    sa.Column("given_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.text("clock_timestamp()")),
+    sa.Column(
+        "given_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.text("clock_timestamp()")
+    ),
     sa.UniqueConstraint("person_id", "nickname"),
 )
 
@@ -150,3 +154,26 @@ def statements() -> list[str]:
     ]
     captures = [statement for mapping in MAPPINGS for statement in capture_triggers(mapping)]
     return [*control_statements(), *tables, *indexes, *captures]
+
+
+async def prepare(url: str) -> None:
+    """Make the tables of the sample kinds in an empty database."""
+    connection = await asyncpg.connect(url)
+    try:
+        async with connection.transaction():
+            for statement in statements():
+                await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def clear(url: str) -> None:
+    """Empty the tables and the engine's own, past the triggers that refuse just that."""
+    connection = await asyncpg.connect(url)
+    try:
+        tables = [*(table.name for table in METADATA.sorted_tables), *_ENGINE_TABLES]
+        await connection.execute(
+            f"set session_replication_role = replica; truncate {', '.join(tables)} cascade"
+        )
+    finally:
+        await connection.close()

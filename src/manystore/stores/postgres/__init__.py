@@ -2,11 +2,13 @@
 
 from manystore.stores.postgres.control import capture_triggers, control_statements, drop_capture_triggers
 from manystore.stores.postgres.mapping import ManyPart, Mapping, OnePart, StringsPart
+from manystore.stores.postgres.store import PostgresStore
 
 __all__ = [
     "ManyPart",
     "Mapping",
     "OnePart",
+    "PostgresStore",
     "StringsPart",
     "capture_triggers",
     "control_statements",

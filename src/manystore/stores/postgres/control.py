@@ -32,6 +32,9 @@ STALE_EPOCH: Final = "MS001"
 LOCK_SPACE: Final = 0x6D616E79
 """First half of every advisory lock of the engine; the second is a hash of the kind's name."""
 
+COPY_LOCK_SPACE: Final = LOCK_SPACE + 1
+"""The same for those who write as a copy; writers of the truth do not wait for them, nor they for those."""
+
 MASK_MARK: Final = '{"!":'
 """How a residue begins that masks columns: canonical JSON sorts `!` before any name."""
 
@@ -79,7 +82,7 @@ create table if not exists manystore.change_log (
 # The lock comes before the look at the fence, and the look is a statement of its own: in a volatile function
 # it gets a snapshot taken after the lock was granted, so it sees the fence that its last holder left.
 _ENTER: Final = f"""
-create or replace function manystore.enter(wanted_kind text, wanted_epoch bigint) returns void
+create or replace function manystore.enter(wanted_kind text, wanted_epoch bigint) returns boolean
 language plpgsql volatile as $$
 declare
     present record;
@@ -93,6 +96,37 @@ begin
             detail = json_build_object('epoch', present.epoch, 'admits', coalesce(present.admits, false));
     end if;
     perform set_config('manystore.mode', 'put ' || wanted_kind, true);
+    return true;
+end $$
+"""
+
+# A copy that brings a tombstone must not pass one that brings an older state of the same record: neither
+# would see the other, and the deleted would live. So tombstones come alone (exclusive), records together.
+_ENTER_COPY: Final = f"""
+create or replace function manystore.enter_copy(wanted_kind text, is_alone boolean) returns boolean
+language plpgsql volatile as $$
+begin
+    if is_alone then
+        perform pg_advisory_xact_lock({COPY_LOCK_SPACE}, hashtext(wanted_kind));
+    else
+        perform pg_advisory_xact_lock_shared({COPY_LOCK_SPACE}, hashtext(wanted_kind));
+    end if;
+    perform set_config('manystore.mode', 'copy ' || wanted_kind, true);
+    return true;
+end $$
+"""
+
+# The same for one record within one statement, whose own snapshot is older than the lock: whether the key
+# has a tombstone that outlives this version is asked here, where snapshots are fresh.
+_ADMIT_COPY: Final = """
+create or replace function manystore.admit_copy(wanted_kind text, wanted_key text, wanted_version bigint)
+returns boolean
+language plpgsql volatile as $$
+begin
+    perform manystore.enter_copy(wanted_kind, false);
+    delete from manystore.tombstones
+    where kind = wanted_kind and key = wanted_key and version < wanted_version;
+    return not exists (select from manystore.tombstones where kind = wanted_kind and key = wanted_key);
 end $$
 """
 
@@ -134,6 +168,8 @@ def control_statements() -> list[str]:
         "create schema if not exists manystore",
         *(statement.strip() for statement in _TABLES.split(";")),
         _ENTER.strip(),
+        _ENTER_COPY.strip(),
+        _ADMIT_COPY.strip(),
         _RAISE_FENCE.strip(),
         _REFUSE_TRUNCATE.strip(),
         "delete from manystore.release",

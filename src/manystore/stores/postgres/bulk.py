@@ -1,0 +1,287 @@
+"""Applying finished records to a copy: many in one transaction, or a few by one statement each.
+
+Whatever else is being applied to the same records at the same time, the newest version stands. Rows of
+parts are changed only once their root is: in a transaction after the root's row is locked, or in one
+statement under the condition that the root is still at the version that was read.
+
+Where the server refuses a batch, the batch is halved until the culprits stand alone, and the others land.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import asyncpg
+import msgspec
+
+from manystore.errors import MissingParentError, NotRepresentableError, UnavailableError
+from manystore.records import Record, canonical
+from manystore.stores.postgres.codec import Rows
+from manystore.stores.postgres.connections import Connections
+from manystore.stores.postgres.kinds import MappedKind
+from manystore.stores.postgres.ledger import store_note
+from manystore.stores.postgres.refusals import FOREIGN_KEY_VIOLATION, is_refusal
+from manystore.stores.postgres.writing import (
+    arguments_of_clear,
+    arguments_of_one,
+    arguments_of_part,
+    arguments_of_root,
+)
+from manystore.stores.store import Applied, Diverged, Ignored, Note, Outcome, Refused
+
+FEW: Final = 8
+"""Up to so many records one by one are cheaper than the statements of a batch."""
+
+BATCH: Final = 500
+"""So many records keep a transaction near 25 ms: open ones hold every reader of every log back."""
+
+_TRIES: Final = 5
+
+
+class _Task(msgspec.Struct):
+    """A record on its way in: `at` is its place in the caller's list, `rows` is None for a tombstone."""
+
+    at: int
+    record: Record
+    rows: Rows | None
+
+
+class Bulk:
+    """Applies records of one kind. One object serves one call."""
+
+    def __init__(self, mapped: MappedKind, connections: Connections) -> None:
+        self._mapped, self._connections = mapped, connections
+        self._outcomes: dict[int, Outcome] = {}
+
+    async def apply(self, records: Sequence[Record], note: Note | None) -> list[Outcome]:
+        """See Store.apply; the records have been checked."""
+        tasks = self._encode(records)
+        if note is None and len(tasks) <= FEW:
+            await self._apply_few(tasks)
+        else:
+            batches = list(_batches(tasks)) or [[]]
+            for number, batch in enumerate(batches, 1):
+                # The note says that everything before it is there, so it goes with the last.
+                await self._apply_batch(batch, note if number == len(batches) else None)
+        return [self._outcomes[at] for at in range(len(records))]
+
+    def _encode(self, records: Sequence[Record]) -> list[_Task]:
+        tasks: list[_Task] = []
+        for at, record in enumerate(records):
+            try:
+                content = record.content
+                rows = None if content is None else self._mapped.codec.encode(record.key, content)
+                tasks.append(_Task(at, record, rows))
+            except NotRepresentableError as error:
+                self._outcomes[at] = Refused(error)
+        return tasks
+
+    # -- a few ---------------------------------------------------------------------------------------
+
+    async def _apply_few(self, tasks: Sequence[_Task]) -> None:
+        held = await self._mapped.look_up(self._connections, [task.record.key for task in tasks])
+        met: set[str] = set()
+        for task in tasks:
+            key = task.record.key
+            is_first = key not in met
+            met.add(key)
+            self._outcomes[task.at] = await self._apply_one(task, held.get(key), is_known=is_first)
+
+    async def _apply_one(self, task: _Task, held: Record | None, *, is_known: bool) -> Outcome:
+        for _ in range(_TRIES):
+            if not is_known:
+                held = (await self._mapped.look_up(self._connections, [task.record.key])).get(task.record.key)
+            if (outcome := _judge(task.record, held)) is not None:
+                return outcome
+            if task.rows is None:
+                await self._apply_batch([task], None)
+                return self._outcomes[task.at]
+            try:
+                if await self._write_one(task, task.rows, held):
+                    return Applied()
+            except asyncpg.PostgresError as error:
+                if not is_refusal(error):
+                    raise
+                # Two who create one record may meet at another constraint than its key: look again.
+                now = (await self._mapped.look_up(self._connections, [task.record.key])).get(task.record.key)
+                if (now and now.version) == (held and held.version):
+                    return self._refused(task, error)
+            is_known = False
+        raise UnavailableError(
+            subject=f"{self._mapped.kind.name}/{task.record.key}", reason="others keep changing it"
+        )
+
+    async def _write_one(self, task: _Task, rows: Rows, held: Record | None) -> bool:
+        writing, arguments = (
+            self._mapped.writing,
+            arguments_of_one(self._mapped.layout, rows, task.record.version),
+        )
+        if held is None or held.content is None:
+            version = await self._connections.value(writing.apply_new, *arguments)
+        else:
+            version = await self._connections.value(writing.apply_next, *arguments, held.version)
+        return version is not None
+
+    # -- many ----------------------------------------------------------------------------------------
+
+    async def _apply_batch(self, tasks: Sequence[_Task], note: Note | None) -> None:
+        async def run_whole(connection: Any) -> list[_Task]:
+            async with connection.transaction():
+                lost = await self._enter_and_merge(connection, tasks)
+                if note is not None:
+                    await store_note(connection, note)
+            return lost
+
+        async def run_halved(connection: Any) -> list[_Task]:
+            async with connection.transaction():
+                await self._enter(connection, tasks)
+                lost = await self._merge_halving(connection, tasks)
+                if note is not None:
+                    await store_note(connection, note)
+            return lost
+
+        try:
+            lost = await self._connections.repeat(run_whole)
+        except asyncpg.PostgresError as error:
+            if not is_refusal(error):
+                raise
+            lost = await self._connections.repeat(run_halved)
+        await self._judge_lost(lost)
+
+    async def _enter(self, connection: Any, tasks: Sequence[_Task]) -> None:
+        has_stones = any(task.rows is None for task in tasks)
+        await connection.execute("select manystore.enter_copy($1, $2)", self._mapped.kind.name, has_stones)
+
+    async def _enter_and_merge(self, connection: Any, tasks: Sequence[_Task]) -> list[_Task]:
+        await self._enter(connection, tasks)
+        return await self._merge(connection, tasks)
+
+    async def _merge_halving(self, connection: Any, tasks: Sequence[_Task]) -> list[_Task]:
+        try:
+            async with connection.transaction():
+                return await self._merge(connection, tasks)
+        except asyncpg.PostgresError as error:
+            if not is_refusal(error):
+                raise
+            if len(tasks) == 1:
+                self._outcomes[tasks[0].at] = self._refused(tasks[0], error)
+                return []
+            if error.sqlstate == FOREIGN_KEY_VIOLATION:
+                tasks = await self._set_orphans_aside(connection, tasks)
+        if not tasks:
+            return []
+        middle = (len(tasks) + 1) // 2
+        lost = await self._merge_halving(connection, tasks[:middle])
+        if tasks[middle:]:
+            lost += await self._merge_halving(connection, tasks[middle:])
+        return lost
+
+    async def _merge(self, connection: Any, tasks: Sequence[_Task]) -> list[_Task]:
+        """Bring in what is newer; returns the tasks that are not."""
+        stones = [task for task in tasks if task.rows is None]
+        # By key, so that two who merge the same records lock them in the same order.
+        records = sorted((task for task in tasks if task.rows is not None), key=_key_of)
+        won: set[str] = set()
+        if stones:
+            won |= await self._bury(connection, stones)
+        if records:
+            won |= await self._merge_records(connection, records)
+        lost = []
+        for task in tasks:
+            if task.record.key in won:
+                self._outcomes[task.at] = Applied()
+            else:
+                lost.append(task)
+        return lost
+
+    async def _bury(self, connection: Any, stones: Sequence[_Task]) -> set[str]:
+        writing = self._mapped.writing
+        keys, versions = [_key_of(task) for task in stones], [task.record.version for task in stones]
+        await connection.execute(writing.bury_root, keys, versions)
+        return {row[0] for row in await connection.fetch(writing.bury_stones, keys, versions)}
+
+    async def _merge_records(self, connection: Any, tasks: Sequence[_Task]) -> set[str]:
+        layout, writing = self._mapped.layout, self._mapped.writing
+        rows = [task.rows for task in tasks if task.rows is not None]
+        versions = {task.record.key: task.record.version for task in tasks}
+        merged = await connection.fetch(
+            writing.merge_root, *arguments_of_root(layout, rows, list(versions.values()))
+        )
+        is_new = {row[0]: row[1] for row in merged}
+        winners = [each for each in rows if each.root[0] in is_new]
+        changed = [each for each in winners if not is_new[each.root[0]]]
+        for at in range(len(layout.parts)):
+            if changed:
+                await connection.execute(writing.clear_parts[at], *arguments_of_clear(layout, at, changed))
+            if arguments := arguments_of_part(layout, at, winners):
+                await connection.execute(writing.merge_parts[at], *arguments)
+        for key, version in await connection.fetch(writing.unearth, list(is_new)):
+            if version >= versions[key]:
+                # Somebody deleted the row by hand while ours waited to replace it.
+                raise asyncpg.SerializationError(f"record {key} was deleted meanwhile")
+        return set(is_new)
+
+    async def _set_orphans_aside(self, connection: Any, tasks: Sequence[_Task]) -> list[_Task]:
+        """Refuse at once all that point to parents that are not there; returns the others."""
+        orphans: set[int] = set()
+        for field, at, statement in self._mapped.parent_checks:
+            pointing = [task for task in tasks if task.rows is not None and task.rows.root[at] is not None]
+            parents = [task.rows.root[at] for task in pointing if task.rows is not None]
+            missing = {row[0] for row in await connection.fetch(statement, parents)}
+            for task in pointing:
+                if task.rows is not None and task.rows.root[at] in missing and task.at not in orphans:
+                    orphans.add(task.at)
+                    self._outcomes[task.at] = Refused(
+                        MissingParentError(
+                            kind=self._mapped.kind.name,
+                            key=task.record.key,
+                            field=field.field,
+                            parent_kind=field.kind,
+                            parent_key=task.rows.root[at],
+                        )
+                    )
+        return [task for task in tasks if task.at not in orphans]
+
+    # -- verdicts ------------------------------------------------------------------------------------
+
+    def _refused(self, task: _Task, error: asyncpg.PostgresError) -> Refused:
+        content = task.record.content or {}
+        return Refused(self._mapped.refusals.refusal(task.record.key, content, error))
+
+    async def _judge_lost(self, lost: Sequence[_Task]) -> None:
+        """Tell apart what the copy already has, what it has newer, and what it has otherwise."""
+        held = await self._mapped.look_up(self._connections, [_key_of(task) for task in lost])
+        for task in lost:
+            now = held.get(task.record.key)
+            outcome = _judge(task.record, now)
+            if outcome is None:
+                # What beat it is gone or went back since, by another hand: apply it to what is there now.
+                outcome = await self._apply_one(task, now, is_known=True)
+            self._outcomes[task.at] = outcome
+
+
+def _key_of(task: _Task) -> str:
+    return task.record.key
+
+
+def _judge(record: Record, held: Record | None) -> Outcome | None:
+    """The outcome, if what is held settles it; None if the record is newer."""
+    if held is None or held.version < record.version:
+        return None
+    if held.version > record.version:
+        return Ignored(held.version)
+    is_same = canonical(held.content) == canonical(record.content)
+    return Ignored(held.version) if is_same else Diverged(held.version)
+
+
+def _batches(tasks: Sequence[_Task]) -> Iterator[list[_Task]]:
+    """Batches in order, none of which has two versions of one record."""
+    batch: list[_Task] = []
+    keys: set[str] = set()
+    for task in tasks:
+        if len(batch) == BATCH or task.record.key in keys:
+            yield batch
+            batch, keys = [], set()
+        batch.append(task)
+        keys.add(task.record.key)
+    if batch:
+        yield batch

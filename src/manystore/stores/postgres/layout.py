@@ -1,0 +1,110 @@
+"""The tables of a mapping as statements see them: quoted names, types of parameters, columns in order.
+
+The order is the codec's, so that its rows are the parameters and a selected row is its input.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+from manystore.stores.postgres.mapping import Mapping, OnePart, Part, StringsPart, recognised_by
+from manystore.stores.postgres.quoting import literal, quoted, quoted_table
+
+_DIALECT: Final = pg.dialect()  # type: ignore[no-untyped-call]
+
+
+class Parameters:
+    """Numbers the parameters of a statement in the order in which they are asked for."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def __call__(self, type_name: str) -> str:
+        """The next parameter, as it stands in the statement."""
+        self._last += 1
+        return f"${self._last}::{type_name}"
+
+
+def sql_type(column: sa.Column[Any]) -> str:
+    """The type to which a parameter for the column is cast; text for text of any length.
+
+    A cast to varchar(n) would cut what is too long instead of refusing it.
+    """
+    if isinstance(column.type, sa.String):
+        return "text"
+    return str(column.type.compile(dialect=_DIALECT)).lower()
+
+
+def array_literal(texts: Sequence[str] | None) -> str | None:
+    """A list of text as PostgreSQL spells an array."""
+    if texts is None:
+        return None
+    items = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    return "{" + ",".join(f'"{item}"' for item in items) + "}"
+
+
+class Columns:
+    """Columns as a list of parameters, single or as one array each.
+
+    A column that is itself an array travels as text where many rows do: arrays of arrays must be rectangular,
+    and lists of strings are not.
+    """
+
+    def __init__(self, columns: Sequence[sa.Column[Any]]) -> None:
+        self.names = [quoted(column.name) for column in columns]
+        self.types = [sql_type(column) for column in columns]
+        self.ragged = [at for at, column in enumerate(columns) if isinstance(column.type, sa.ARRAY)]
+        self.array_types = [
+            f"{'text' if at in self.ragged else each}[]" for at, each in enumerate(self.types)
+        ]
+
+    def fields(self, alias: str) -> list[str]:
+        """The columns of an unnested alias, each in its own type again."""
+        return [
+            f"{alias}.{name}::{self.types[at]}" if at in self.ragged else f"{alias}.{name}"
+            for at, name in enumerate(self.names)
+        ]
+
+    def arrays(self, rows: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
+        """Rows turned into one array a column."""
+        if not rows:
+            return [[] for _ in self.names]
+        arrays: list[Sequence[Any]] = list(zip(*rows, strict=True))
+        for at in self.ragged:
+            arrays[at] = [array_literal(each) for each in arrays[at]]
+        return arrays
+
+
+class PartLayout:
+    """The table of one part: the parent's key, then the columns of the codec's rows."""
+
+    def __init__(self, part: Part) -> None:
+        self.is_list = not isinstance(part, OnePart)
+        self.table, self.parent = quoted_table(part.table), quoted(part.parent)
+        self.key_type = sql_type(part.table.c[part.parent])
+        if isinstance(part, OnePart):
+            names = list(part.columns.values())
+            self.identity = [self.parent]
+        else:
+            values = [part.column] if isinstance(part, StringsPart) else list(part.columns.values())
+            names = [part.ordinal, *values]
+            self.identity = [self.parent, quoted(recognised_by(part))]
+            self.ordinal = quoted(part.ordinal)
+        self.is_strings = isinstance(part, StringsPart)
+        self.columns = Columns([part.table.c[name] for name in names])
+
+
+class Layout:
+    """The root table of a mapping and its parts."""
+
+    def __init__(self, mapping: Mapping) -> None:
+        table = mapping.table
+        self.kind = literal(mapping.kind.name)
+        self.copying = literal(f"copy {mapping.kind.name}")
+        self.table, self.key = quoted_table(table), quoted(mapping.key_column)
+        self.key_type = sql_type(table.c[mapping.key_column])
+        names = [column for name, column in mapping.columns.items() if name != "id"]
+        self.columns = Columns([table.c[name] for name in names])
+        self.parts = [PartLayout(part) for part in mapping.parts]

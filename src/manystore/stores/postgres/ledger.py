@@ -1,0 +1,119 @@
+"""The engine's own rows: fences, notes, and the change log.
+
+**Why the log is not read by number.** `seq` is given when a change is made, and changes are seen when their
+transactions commit, which is in another order: a reader who has seen 5 and asks for what is above 5 never
+sees 4 if 4 commits late. So entries carry their transaction's number too, and a reader takes only those of
+transactions below `pg_snapshot_xmin(pg_current_snapshot())`. All of these have ended, so nothing can
+appear among them any more, and (xid, seq) is an order in which nothing is ever inserted before a position.
+
+A batch that is not full has read everything below that horizon; its position says so, and an idle log still
+brings readers up. `head` is the last entry that is visible now. A write that was accepted before the call
+has committed, so it is at or below; a reader is past it once every transaction that was under way when the
+entry's transaction committed has ended as well. Hence all writers' transactions must be short: the oldest
+one, in any database of the server, holds all readers back.
+"""
+
+import sys
+from typing import Any, Final
+
+from manystore.changes import START, Change, ChangeBatch, Position
+from manystore.records import Kind
+from manystore.stores.postgres.connections import Connections
+from manystore.stores.store import Fence, Note
+
+_LAST_OF_TRANSACTION: Final = sys.maxsize
+
+_CHANGES: Final = """
+    with horizon as materialized (select pg_snapshot_xmin(pg_current_snapshot()) as xmin)
+    select horizon.xmin, entry.xid, entry.seq, entry.key, entry.version
+    from horizon left join lateral (
+        select xid, seq, key, version from manystore.change_log
+        where kind = $1 and xid < horizon.xmin and (xid, seq) > ($2::xid8, $3::bigint)
+        order by xid, seq limit $4
+    ) entry on true
+    """
+_HEAD: Final = """
+    select xid, seq from manystore.change_log where kind = $1 order by xid desc, seq desc limit 1
+    """
+_FENCE: Final = "select epoch, admits, body from manystore.fences where kind = $1"
+_RAISE_FENCE: Final = "select manystore.raise_fence($1, $2::bigint, $3::bigint, $4::boolean, $5::bytea)"
+_NOTE: Final = "select name, value, revision from manystore.notes where name = $1"
+_NOTES: Final = """
+    select name, value, revision from manystore.notes where starts_with(name, $1) order by name
+    """
+_FIRST_NOTE: Final = """
+    insert into manystore.notes (name, value, revision) values ($1, $2, 1)
+    on conflict (name) do nothing returning revision
+    """
+_NEXT_NOTE: Final = """
+    update manystore.notes set value = $2, revision = revision + 1
+    where name = $1 and revision = $3 returning revision
+    """
+_ANY_NOTE: Final = """
+    insert into manystore.notes as note (name, value, revision) values ($1, $2, 1)
+    on conflict (name) do update set value = excluded.value, revision = note.revision + 1
+    """
+_DROP_NOTE: Final = "delete from manystore.notes where name = $1 and revision = $2 returning revision"
+
+
+async def store_note(connection: Any, note: Note) -> None:
+    """Store the value whatever the revision was, in the transaction of `connection`."""
+    await connection.execute(_ANY_NOTE, note.name, note.value)
+
+
+class Ledger:
+    """Reads and writes the engine's rows. Methods raise UnavailableError; see Store for what they promise."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    async def changes(self, kind: Kind, after: Position, limit: int) -> ChangeBatch:
+        """See Store.changes. A position is (transaction, number)."""
+        xid, seq = after if after != START else (0, 0)
+        rows = await self._connections.fetch(_CHANGES, kind.name, xid, seq, limit)
+        found = [row for row in rows if row[1] is not None]
+        changes = tuple(Change(row[3], row[4]) for row in found)
+        if len(found) == limit:
+            return ChangeBatch(changes, (found[-1][1], found[-1][2]))
+        return ChangeBatch(changes, max((xid, seq), (rows[0][0] - 1, _LAST_OF_TRANSACTION)))
+
+    async def head(self, kind: Kind) -> Position:
+        """See Store.head."""
+        rows = await self._connections.fetch(_HEAD, kind.name)
+        return (rows[0][0], rows[0][1]) if rows else START
+
+    async def fence(self, kind: Kind) -> Fence | None:
+        """See Store.fence."""
+        rows = await self._connections.fetch(_FENCE, kind.name)
+        return Fence(epoch=rows[0][0], admits=rows[0][1], body=rows[0][2]) if rows else None
+
+    async def raise_fence(self, kind: Kind, fence: Fence, *, expected: int | None) -> bool:
+        """See Store.raise_fence."""
+        return bool(
+            await self._connections.value(
+                _RAISE_FENCE, kind.name, expected, fence.epoch, fence.admits, fence.body
+            )
+        )
+
+    async def note(self, name: str) -> Note:
+        """See Store.note."""
+        rows = await self._connections.fetch(_NOTE, name)
+        return _note(rows[0]) if rows else Note(name=name, value=b"", revision=0)
+
+    async def notes(self, prefix: str) -> list[Note]:
+        """See Store.notes."""
+        return [_note(row) for row in await self._connections.fetch(_NOTES, prefix)]
+
+    async def write_note(self, name: str, value: bytes, *, expected: int) -> bool:
+        """See Store.write_note."""
+        if expected == 0:
+            return bool(await self._connections.fetch(_FIRST_NOTE, name, value))
+        return bool(await self._connections.fetch(_NEXT_NOTE, name, value, expected))
+
+    async def drop_note(self, name: str, *, expected: int) -> bool:
+        """See Store.drop_note."""
+        return bool(await self._connections.fetch(_DROP_NOTE, name, expected))
+
+
+def _note(row: Any) -> Note:
+    return Note(name=row[0], value=row[1], revision=row[2])

@@ -1,0 +1,30 @@
+"""What all tests may share: one PostgreSQL server for the run, and databases in it."""
+
+import uuid
+from collections.abc import AsyncIterator, Iterator
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from tests.postgres_server import postgres_server
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The URL of a server that was started for this run and ends with it."""
+    with postgres_server() as url:
+        yield url
+
+
+@pytest_asyncio.fixture(scope="module")
+async def postgres_database(postgres_url: str) -> AsyncIterator[str]:
+    """The URL of an empty database for one module of tests."""
+    name = f"test_{uuid.uuid4().hex}"
+    owner = await asyncpg.connect(postgres_url)
+    try:
+        await owner.execute(f'create database "{name}"')
+        yield postgres_url.rpartition("/")[0] + f"/{name}"
+        await owner.execute(f'drop database "{name}" with (force)')
+    finally:
+        await owner.close()
