@@ -1,0 +1,192 @@
+"""What a service can be asked, declared once: route, reading, answer and documentation follow from it.
+
+    Operation(
+        method="GET", path="/accounts/{accountId}", name="getAccount", summary="Read an account",
+        takes=Nothing, handle=accounts.read, answers={200: AccountView}, refuses=("not_found",),
+        revalidates=True,
+    )
+
+`takes` is what the caller sends beyond the path: for GET and DELETE the query string, for POST and PATCH the
+body. A handler receives a `Call` in which it has been read and checked, and returns an `Answer`.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from http import HTTPStatus
+from typing import Any, Final, Generic, Literal, TypeVar
+
+import msgspec
+from litestar import Request
+from litestar.handlers import HTTPRouteHandler
+from litestar.response.base import ASGIResponse
+from litestar.types import Method
+
+from mystira.http.bodies import BodyReader, read_bytes
+from mystira.http.etags import Demand, etag, read_demand, require
+from mystira.http.queries import Nothing, QueryReader
+
+S = TypeVar("S", bound=msgspec.Struct)
+Answer = ASGIResponse
+
+JSON: Final = "application/json"
+MERGE_PATCH: Final = "application/merge-patch+json"
+PRIVATE: Final = "private, no-cache"
+"""For records: whoever asked may keep it, and asks each time whether it still holds."""
+NOT_KEPT: Final = "no-store"
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Call(Generic[S]):
+    """One request: what was sent, and the headers that matter."""
+
+    __slots__ = ("_headers", "path", "sent")
+
+    def __init__(self, path: Mapping[str, str], sent: S, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        self.path, self.sent, self._headers = path, sent, headers
+
+    def header(self, name: str) -> str | None:
+        """The value of a header, given in lower case; several of that name count as one list."""
+        return header_of(self._headers, name.encode())
+
+    @property
+    def demand(self) -> Demand:
+        """The versions that If-Match names. Raises ProblemError where it is missing or malformed."""
+        return require(self.header("if-match"))
+
+    def knows(self, version: int) -> bool:
+        """Whether If-None-Match names the version. Raises ProblemError where it is malformed."""
+        value = self.header("if-none-match")
+        return value is not None and read_demand(value, "If-None-Match").is_known(version)
+
+
+def header_of(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:
+    """The value of a header as ASGI hands it over, or None."""
+    found = [value for each, value in headers if each == name]
+    return b", ".join(found).decode("latin-1") if found else None
+
+
+class Operation(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
+    """One thing that a service can be asked.
+
+    `path` is relative to the service. `answers` maps each status of success to the type of its body;
+    `refuses` are the codes that this operation adds to those that follow from its form. A record that
+    `revalidates` answers If-None-Match; one that is `guarded` needs If-Match; a `keyed` creation takes
+    an Idempotency-Key; what is `versioned` answers with an ETag; what `names_actor` takes X-Actor. A body
+    that is optional has a default in each field. `example` is a body to try.
+    """
+
+    method: Literal["GET", "POST", "PATCH", "DELETE"]
+    path: str
+    name: str
+    summary: str
+    takes: type[S]
+    handle: Callable[[Call[S]], Awaitable[Answer]]
+    answers: Mapping[int, Any]
+    tag: str = ""
+    description: str = ""
+    refuses: tuple[str, ...] = ()
+    revalidates: bool = False
+    guarded: bool = False
+    keyed: bool = False
+    versioned: bool = False
+    names_actor: bool = False
+    has_optional_body: bool = False
+    example: Mapping[str, Any] | None = None
+
+    @property
+    def has_body(self) -> bool:
+        """Whether what it takes comes in the body rather than in the query string."""
+        return self.method in ("POST", "PATCH")
+
+    @property
+    def takes_nothing(self) -> bool:
+        """Whether the path says all."""
+        return self.takes is Nothing
+
+    @property
+    def media_types(self) -> tuple[str, ...]:
+        """The names under which the body may come."""
+        return (MERGE_PATCH, JSON) if self.method == "PATCH" else (JSON,)
+
+    @property
+    def path_parameters(self) -> list[str]:
+        """The names in braces."""
+        return [part[1:-1] for part in self.path.split("/") if part.startswith("{")]
+
+    @property
+    def route_path(self) -> str:
+        """The path as the framework spells it."""
+        return self.path.replace("}", ":str}")
+
+    def route(self) -> HTTPRouteHandler:
+        """The operation as the framework knows it. What answers GET answers HEAD too."""
+        read, handle = self._reader(), self.handle
+
+        async def answer(request: Request[Any, Any, Any]) -> ASGIResponse:
+            return await handle(await read(request))
+
+        return make_route(self.method, self.route_path, self.name, answer)
+
+    def _reader(self) -> Callable[[Request[Any, Any, Any]], Awaitable[Call[S]]]:
+        return self._body_reader() if self.has_body else self._query_reader()
+
+    def _query_reader(self) -> Callable[[Request[Any, Any, Any]], Awaitable[Call[S]]]:
+        query = QueryReader(self.takes)
+
+        async def read(request: Request[Any, Any, Any]) -> Call[S]:
+            scope = request.scope
+            return Call(scope["path_params"], query.read(scope["query_string"]), scope["headers"])
+
+        return read
+
+    def _body_reader(self) -> Callable[[Request[Any, Any, Any]], Awaitable[Call[S]]]:
+        bodies, no_query = BodyReader(self.takes, self.media_types), QueryReader(Nothing)
+        nothing = self.takes() if self.takes_nothing or self.has_optional_body else None
+
+        async def read(request: Request[Any, Any, Any]) -> Call[S]:
+            scope = request.scope
+            headers = scope["headers"]
+            no_query.read(scope["query_string"])
+            body = await read_bytes(request.receive, header_of(headers, b"content-length"))
+            if not body and nothing is not None:
+                return Call(scope["path_params"], nothing, headers)
+            if body:
+                kind, coding = header_of(headers, b"content-type"), header_of(headers, b"content-encoding")
+                bodies.check_headers(kind, coding)
+            return Call(scope["path_params"], bodies.read(body), headers)
+
+        return read
+
+
+def make_route(
+    method: Literal["GET", "POST", "PATCH", "DELETE"],
+    path: str,
+    name: str,
+    answer: Callable[[Request[Any, Any, Any]], Awaitable[ASGIResponse]],
+) -> HTTPRouteHandler:
+    """A route of the framework whose answer is complete in itself. What answers GET answers HEAD too."""
+    methods: list[Method] = ["GET", "HEAD"] if method == "GET" else [method]
+    # The status is the answer's own; the framework only has to know that there may be a body.
+    return HTTPRouteHandler(path, http_method=methods, name=name, status_code=200)(answer)
+
+
+def show(body: object, *, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Answer:
+    """An answer with a body; not kept by anybody unless its headers say so."""
+    named = {"Cache-Control": NOT_KEPT, **(headers or {})}
+    return ASGIResponse(body=_encode(body), status_code=status, media_type=JSON, headers=named)
+
+
+def show_version(body: object, version: int) -> Answer:
+    """An answer that is one record as it stands."""
+    return show(body, headers={"Cache-Control": PRIVATE, "ETag": etag(version)})
+
+
+def show_unchanged(version: int) -> Answer:
+    """The answer to a caller who has this version already."""
+    headers = {"Cache-Control": PRIVATE, "ETag": etag(version)}
+    return ASGIResponse(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+
+
+def show_nothing() -> Answer:
+    """The answer where nothing is left to say."""
+    return ASGIResponse(status_code=HTTPStatus.NO_CONTENT, headers={"Cache-Control": NOT_KEPT})

@@ -1,0 +1,172 @@
+"""Every code with which a service refuses, and the form that a refusal takes (RFC 9457).
+
+A code is part of the programming interface: it never changes its meaning or its status. Texts may change.
+`docs/reference/errors.md` is written from this table (`python -m mystira.http.problems`).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+TYPE: Final = "urn:mystira:problem:"
+MEDIA_TYPE: Final = "application/problem+json"
+
+
+class Code(msgspec.Struct, frozen=True):
+    """One kind of refusal: its HTTP status, what has happened, and what the caller can do."""
+
+    code: str
+    status: int
+    title: str
+    remedy: str
+
+
+_TABLE: Final = (
+    Code("bad_request", 400, "The request is malformed", "Send a request that HTTP allows."),
+    Code("incomplete_body", 400, "The connection ended before the body did", "Send it again, in full."),
+    Code(
+        "malformed_json", 400, "The body is not JSON", "Send one JSON text in UTF-8, without a mark before."
+    ),
+    Code("empty_body", 400, "The body is missing", "Send what the operation asks for."),
+    Code("unknown_parameter", 400, "No such query parameter", "Leave it out, or look up its spelling."),
+    Code("duplicate_parameter", 400, "A query parameter stands twice", "Give each at most once."),
+    Code("invalid_parameter", 400, "A query parameter has a wrong value", "Look at `path` and `detail`."),
+    Code("invalid_continuation", 400, "The continuation belongs elsewhere", "Begin again without one."),
+    Code(
+        "malformed_etag", 400, "An ETag is malformed", 'Send it as it was received, quotes included: `"3"`.'
+    ),
+    Code("invalid_header", 400, "A header has a wrong value", "Look at `path` and `detail`."),
+    Code("not_found", 404, "There is no such record", "Look up its id; it may have been deleted."),
+    Code("unknown_kind", 404, "There is no such kind", "Ask for the list of kinds."),
+    Code("unknown_route", 404, "There is nothing under this path", "Look it up in the documentation."),
+    Code("method_not_allowed", 405, "The path does not take this method", "See the header Allow."),
+    Code("not_unique", 409, "Another record has this value already", "Choose another value for `path`."),
+    Code("already_exists", 409, "There is such a record already", "Change that one, or choose another id."),
+    Code("contended", 409, "Others kept changing the record", "Nothing was written; try again."),
+    Code("refused", 409, "The record cannot be written as it is now", "Look at `detail`."),
+    Code(
+        "request_in_progress", 409, "The first request with this key is under way", "Ask again in a moment."
+    ),
+    Code("step_refused", 409, "The step cannot be taken now", "Settle each of `reasons`, then ask again."),
+    Code("certificate_invalid", 409, "The certificate cannot be trusted", "Verify again."),
+    Code("version_mismatch", 412, "The record has changed", "Read it again, then repeat the change."),
+    Code("body_too_large", 413, "The body is too large", "Send less than the limit in `detail`."),
+    Code("unsupported_media_type", 415, "The body is not of a type taken here", "See the header Accept."),
+    Code("unknown_field", 422, "No such property", "Leave `path` out, or look up its spelling."),
+    Code("missing_field", 422, "A property is missing", "Give `path` a value."),
+    Code("wrong_type", 422, "A value has the wrong type", "Give `path` a value of the type in `detail`."),
+    Code("out_of_range", 422, "A value is too large, too small, too long or too short", "Change `path`."),
+    Code("invalid_format", 422, "A text does not have the form asked for", "Change `path`."),
+    Code("invalid_value", 422, "A value is none of those allowed", "Change `path`."),
+    Code(
+        "missing_parent", 422, "The record that `path` names is not there", "Make it first, or name another."
+    ),
+    Code("not_representable", 422, "A value cannot be kept exactly", "Change `path`."),
+    Code("idempotency_key_reused", 422, "The key belongs to another request", "Use a new key."),
+    Code("precondition_required", 428, "The header If-Match is missing", "Send the ETag of what you read."),
+    Code("throttled", 429, "The store asked to be asked less often", "Wait as long as Retry-After says."),
+    Code("internal_error", 500, "Something is wrong on our side", "Report the correlation id."),
+    Code("unreadable_record", 500, "The record does not fit the model", "Report the correlation id."),
+    Code("unavailable", 503, "A part of the platform does not answer", "Wait as long as Retry-After says."),
+    Code("draining", 503, "Writes pause while the records move", "Wait as long as Retry-After says."),
+)
+
+CODES: Final[Mapping[str, Code]] = {code.code: code for code in _TABLE}
+
+
+class Mistake(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is wrong with what was sent: where, by which code, in words."""
+
+    path: str
+    code: str
+    message: str
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """A refusal (RFC 9457).
+
+    `code` is what programs decide by. `path` is the property, parameter or header that is at fault, and
+    `errors` lists all that were found; `reasons` are the unmet conditions of a step. `correlation_id` finds
+    the request in the logs.
+    """
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    instance: str
+    correlation_id: str
+    path: str | None = None
+    errors: tuple[Mistake, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
+class ProblemError(Exception):
+    """{code}: {detail}.
+
+    Raised to end a request with a refusal. `headers` go along with it.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        path: str | None = None,
+        reasons: Sequence[str] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.code, self.detail, self.path = CODES[code], detail, path
+        self.reasons, self.headers = tuple(reasons), dict(headers or {})
+        super().__init__(f"{code}: {detail}")
+
+    def problem(self, *, instance: str, correlation_id: str) -> Problem:
+        """The body of the answer."""
+        code, path = self.code, self.path
+        mistakes = () if path is None else (Mistake(path=path, code=code.code, message=self.detail),)
+        return Problem(
+            type=TYPE + code.code,
+            title=code.title,
+            status=code.status,
+            detail=self.detail,
+            code=code.code,
+            instance=instance,
+            correlation_id=correlation_id,
+            path=path,
+            errors=mistakes,
+            reasons=self.reasons,
+        )
+
+
+def reference() -> str:
+    """The page `docs/reference/errors.md`."""
+    lines = [
+        "# Errors",
+        "",
+        "Every refusal of a service is a problem document (RFC 9457, `application/problem+json`). Decide by",
+        "its `code`: it never changes its meaning or its status. This page is written by",
+        "`python -m mystira.http.problems`.",
+        "",
+        "| member | what it says |",
+        "|---|---|",
+        f"| `type` | `{TYPE}` and the code |",
+        "| `title`, `detail` | what happened, in general and in this case, for people |",
+        "| `status` | the HTTP status |",
+        "| `code` | one of those below |",
+        "| `path` | the property (`settings.theme`, `$` for the whole body), parameter or header at fault |",
+        "| `errors` | all that is at fault, each with `path`, `code` and `message` |",
+        "| `reasons` | the unmet conditions of a step of a move |",
+        "| `instance` | the path that was asked for |",
+        "| `correlationId` | what to look for in the logs; also the header X-Correlation-Id |",
+        "",
+        "| code | status | what happened | what to do |",
+        "|---|---|---|---|",
+    ]
+    lines += [f"| `{code.code}` | {code.status} | {code.title} | {code.remedy} |" for code in _TABLE]
+    return "\n".join([*lines, ""])
+
+
+if __name__ == "__main__":
+    print(reference(), end="")

@@ -1,0 +1,115 @@
+"""The App API and the Admin API as one process behind one port."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Final
+
+import uvicorn
+from redis.asyncio import Redis
+
+from manystore.errors import DrainingError
+from mystira.errors import AddressError, SettingError
+from mystira.gateways.idempotency import IdempotencyKeys, RedisIdempotencyKeys, open_redis, ping
+from mystira.http.application import make_application
+from mystira.http.entrance import Application
+from mystira.platform import Platform, open_platform
+from mystira.serve.signals import told_to_stop
+from mystira.services.admin import admin_api
+from mystira.services.app_api import app_api
+from mystira.services.health import Probe, health
+from mystira.settings import Settings
+from mystira.supervisor import announce_ready, inherited_socket
+
+GRACE_SECONDS: Final = 2
+"""How long requests under way may take once the process was told to stop."""
+_BACKLOG: Final = 2048
+
+
+def compose(platform: Platform, keys: IdempotencyKeys, probes: dict[str, Probe]) -> Application:
+    """The application: both services and the health of this process."""
+    return make_application([app_api(platform, keys), admin_api(platform)], [health(probes)])
+
+
+def probes_of(platform: Platform, redis: Redis) -> dict[str, Probe]:
+    """What an API process depends on. Without Redis only creations with an Idempotency-Key are refused."""
+
+    async def leases() -> None:
+        for kind in platform.family:
+            with contextlib.suppress(DrainingError):
+                async with platform.leases.writing(kind):
+                    continue
+
+    return {
+        "documents": Probe(ask=lambda: platform.documents.note("health")),
+        "postgres": Probe(ask=lambda: platform.tables.note("health")),
+        "redis": Probe(ask=lambda: ping(redis), needed=False),
+        "leases": Probe(ask=leases),
+    }
+
+
+async def serve_api(settings: Settings) -> None:
+    """Serve until told to stop. Raises SettingError, AddressError, UnavailableError."""
+    if settings.redis_url is None:
+        problem = "is missing, and no Redis is running for this data folder"
+        raise SettingError(source="MYSTIRA_REDIS_URL", problem=problem)
+    with told_to_stop() as told, listening(settings) as listener:
+        async with open_platform(settings, role="api") as platform, open_redis(settings.redis_url) as redis:
+            application = compose(platform, RedisIdempotencyKeys(redis), probes_of(platform, redis))
+            await _Server(application).serve_until(told, listener)
+
+
+@contextlib.contextmanager
+def listening(settings: Settings) -> Iterator[socket.socket]:
+    """The supervisor's socket, or one of our own. Raises AddressError."""
+    listener = inherited_socket()
+    if listener is None:
+        listener = _bind(settings.host, settings.port)
+    with listener:
+        yield listener
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address, family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise AddressError(host=host, port=port, reason=error.strerror or str(error)) from error
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, told from outside when to stop, and telling when it takes work."""
+
+    def __init__(self, application: Application) -> None:
+        super().__init__(
+            uvicorn.Config(
+                application,
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            )
+        )
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone: uvicorn would raise them anew before the stores are closed."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept, then say so."""
+        await super().startup(sockets)
+        announce_ready()
+
+    async def serve_until(self, told: asyncio.Event, listener: socket.socket) -> None:
+        """Serve until told to stop, then let requests under way end."""
+        serving = asyncio.create_task(self.serve([listener]), name="server")
+        stopping = asyncio.create_task(told.wait(), name="stop")
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        self.should_exit = True
+        await serving

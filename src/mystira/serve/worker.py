@@ -1,0 +1,15 @@
+"""The worker as a process."""
+
+from mystira.platform import open_platform
+from mystira.serve.signals import told_to_stop
+from mystira.services.worker import work_until
+from mystira.settings import Settings
+from mystira.supervisor import announce_ready
+
+
+async def serve_worker(settings: Settings) -> None:
+    """Work until told to stop. Raises SettingError, UnavailableError."""
+    with told_to_stop() as told:
+        async with open_platform(settings, role="worker") as platform:
+            announce_ready()
+            await work_until(told, platform)

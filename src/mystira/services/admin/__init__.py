@@ -1,0 +1,49 @@
+"""The Admin API: moves of kinds between stores, what waits in the sync queue, records side by side."""
+
+from typing import Final
+
+from mystira.http.service import PathParameter, Service
+from mystira.platform import Platform
+from mystira.services.admin.certificates import certificate_operations
+from mystira.services.admin.comparison import comparison_operations
+from mystira.services.admin.moves import move_operations
+from mystira.services.admin.queue import queue_operations
+
+_DESCRIPTION: Final = (
+    "Moves kinds of records between their stores while they are written. A step is asked for, answered with "
+    "a task, and carried out by a worker; ask for the task to see how it fares. Personal values are masked "
+    "unless a reason to see them is given, which is written down with who gave it."
+)
+
+
+def admin_api(platform: Platform) -> Service:
+    """The service over a platform."""
+    return Service(
+        name="adminApi",
+        prefix="/admin/api",
+        title="Mystira Admin API",
+        description=_DESCRIPTION,
+        operations=(
+            *move_operations(platform),
+            *certificate_operations(platform),
+            *queue_operations(platform),
+            *comparison_operations(platform),
+        ),
+        path_parameters={
+            "kind": PathParameter(meaning="The kind's name.", form=str, example="accounts"),
+            "key": PathParameter(
+                meaning="The record's key.", form=str, example="01941f29-7c00-7aaa-9aaa-aaaaaaaaaaaa"
+            ),
+            "name": PathParameter(
+                meaning="The certificate's name.",
+                form=str,
+                example="accounts-000002-20261120T120000.000000Z.json",
+            ),
+        },
+        tags={
+            "moves": "Where each kind stands, and the steps of its move.",
+            "certificates": "The proofs that two stores agreed.",
+            "queue": "Changes that a copy could not take yet, or gave up.",
+            "records": "One record as both stores hold it.",
+        },
+    )

@@ -1,0 +1,47 @@
+"""Who asks, and for what reason they may see what is masked."""
+
+import re
+from typing import Annotated, Any, Final
+
+from msgspec import Meta, Struct
+
+from manystore.clock import Clock
+from manystore.followers.queue import audit
+from manystore.stores.store import Store
+from mystira.http.operations import Call
+from mystira.http.problems import ProblemError
+
+_ACTOR: Final = re.compile(r"[A-Za-z0-9@._:+-]{1,100}")
+_UNNAMED: Final = "operator"
+
+Reason = Annotated[str, Meta(min_length=3, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+(?![\s\S])")]
+"""Why somebody does something, in words that another can judge."""
+
+
+class Unmasking(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """With a `reason`, personal values are shown, and the reason is written down."""
+
+    reason: Reason | None = None
+
+
+def actor_of(call: Call[Any]) -> str:
+    """Who asks. Raises ProblemError for a name that could not be written down as it is."""
+    # The header is believed because whoever reaches this API is trusted, until staff sign in.
+    actor = call.header("x-actor")
+    if actor is None:
+        return _UNNAMED
+    if not _ACTOR.fullmatch(actor):
+        detail = "X-Actor names one person or program: letters, digits and @._:+- alone, at most 100."
+        raise ProblemError("invalid_header", detail, path="X-Actor")
+    return actor
+
+
+async def note_reading(
+    store: Store, clock: Clock, call: Call[Unmasking], *, action: str, subject: str
+) -> bool:
+    """Whether personal values may be shown; if so it has been written down who sees them and why."""
+    actor = actor_of(call)
+    if call.sent.reason is None:
+        return False
+    await audit(store, clock, actor=actor, action=action, subject=subject, reason=call.sent.reason)
+    return True

@@ -1,0 +1,177 @@
+"""Profiles as players' apps see them."""
+
+import functools
+from typing import Any
+
+from manystore.repository import Stored
+from mystira.domain.profiles import use_cases
+from mystira.domain.profiles.model import BadgeAward, NewProfile, ProfileChange, ProfileSearch, UserProfile
+from mystira.gateways.idempotency import IdempotencyKeys
+from mystira.http.etags import etag, expected_version
+from mystira.http.idempotency import Creation, create_once
+from mystira.http.operations import Answer, Call, Operation, show_nothing
+from mystira.http.queries import Nothing
+from mystira.platform import Platform
+from mystira.services.app_api.answers import PREFIX, Page, show_page, show_record, show_unless_known, view
+
+
+class ProfileView(UserProfile, frozen=True, kw_only=True, rename="camel"):
+    """A profile as it is shown; `etag` goes into If-Match as it stands."""
+
+    etag: str
+
+
+class ProfileRoutes:
+    """What each operation on profiles does."""
+
+    def __init__(self, platform: Platform, keys: IdempotencyKeys) -> None:
+        self._accounts, self._profiles = platform.accounts, platform.profiles
+        self._clock, self._keys = platform.clock, keys
+
+    async def create(self, call: Call[NewProfile]) -> Answer:
+        """Make a profile."""
+
+        async def make(profile_id: str | None) -> Stored[UserProfile]:
+            return await use_cases.create_profile(
+                self._profiles, self._accounts, call.sent, clock=self._clock, profile_id=profile_id
+            )
+
+        creation = Creation(
+            name="createProfile",
+            make=make,
+            read=functools.partial(use_cases.read_profile, self._profiles),
+            headers=lambda stored: {
+                "Location": f"{PREFIX}/profiles/{stored.key}",
+                "ETag": etag(stored.version),
+            },
+            view=functools.partial(view, ProfileView),
+        )
+        return await create_once(self._keys, call, creation)
+
+    async def read(self, call: Call[Nothing]) -> Answer:
+        """One profile."""
+        return await show_unless_known(ProfileView, call, lambda: self._read(call))
+
+    async def _read(self, call: Call[Any]) -> Stored[UserProfile]:
+        return await use_cases.read_profile(self._profiles, call.path["profileId"])
+
+    async def search(self, call: Call[ProfileSearch]) -> Answer:
+        """A page of profiles."""
+        return show_page(ProfileView, await use_cases.list_profiles(self._profiles, call.sent))
+
+    async def change(self, call: Call[ProfileChange]) -> Answer:
+        """Change a profile."""
+        expected = await expected_version(call.demand, lambda: self._read(call))
+        changed = await use_cases.change_profile(
+            self._profiles,
+            self._accounts,
+            call.path["profileId"],
+            call.sent,
+            clock=self._clock,
+            expected=expected,
+        )
+        return show_record(ProfileView, changed)
+
+    async def delete(self, call: Call[Nothing]) -> Answer:
+        """Delete a profile with its badges."""
+        expected = await expected_version(call.demand, lambda: self._read(call))
+        await use_cases.delete_profile(self._profiles, call.path["profileId"], expected=expected)
+        return show_nothing()
+
+    async def award_badge(self, call: Call[BadgeAward]) -> Answer:
+        """Give a badge."""
+        changed = await use_cases.award_badge(
+            self._profiles, call.path["profileId"], call.sent, clock=self._clock
+        )
+        return show_record(ProfileView, changed)
+
+
+def profile_operations(platform: Platform, keys: IdempotencyKeys) -> tuple[Operation[Any], ...]:
+    """What can be asked about profiles."""
+    routes = ProfileRoutes(platform, keys)
+    return (*_reading(routes), *_writing(routes))
+
+
+def _reading(routes: ProfileRoutes) -> tuple[Operation[Any], ...]:
+    operation = functools.partial(Operation, tag="profiles", method="GET")
+    return (
+        operation(
+            path="/profiles",
+            name="listProfiles",
+            summary="List profiles",
+            description="All conditions given must hold. A minus before the order means largest first.",
+            takes=ProfileSearch,
+            handle=routes.search,
+            answers={200: Page[ProfileView]},
+            refuses=("invalid_continuation",),
+        ),
+        operation(
+            path="/profiles/{profileId}",
+            name="getProfile",
+            summary="Read a profile",
+            takes=Nothing,
+            handle=routes.read,
+            answers={200: ProfileView},
+            refuses=("not_found",),
+            revalidates=True,
+            versioned=True,
+        ),
+    )
+
+
+def _writing(routes: ProfileRoutes) -> tuple[Operation[Any], ...]:
+    operation = functools.partial(Operation, tag="profiles")
+    return (
+        operation(
+            method="POST",
+            path="/profiles",
+            name="createProfile",
+            summary="Make a profile",
+            takes=NewProfile,
+            handle=routes.create,
+            answers={201: ProfileView},
+            refuses=("already_exists", "missing_parent", "not_representable"),
+            keyed=True,
+            versioned=True,
+            example={"name": "Robin", "ageGroup": "6-9", "preferredThemes": ["forest"]},
+        ),
+        operation(
+            method="PATCH",
+            path="/profiles/{profileId}",
+            name="changeProfile",
+            summary="Change a profile",
+            description="A merge patch (RFC 7396): what is left out stays, null takes a value away.",
+            takes=ProfileChange,
+            handle=routes.change,
+            answers={200: ProfileView},
+            refuses=("not_found", "missing_parent", "contended", "not_representable"),
+            guarded=True,
+            versioned=True,
+            example={"name": "Robin H.", "pronouns": None},
+        ),
+        operation(
+            method="DELETE",
+            path="/profiles/{profileId}",
+            name="deleteProfile",
+            summary="Delete a profile",
+            description="Its badges go with it.",
+            takes=Nothing,
+            handle=routes.delete,
+            answers={204: None},
+            refuses=("not_found", "contended"),
+            guarded=True,
+        ),
+        operation(
+            method="POST",
+            path="/profiles/{profileId}/badges",
+            name="awardBadge",
+            summary="Give a badge",
+            description="Once per badge configuration: given again, the first stands as it is.",
+            takes=BadgeAward,
+            handle=routes.award_badge,
+            answers={200: ProfileView},
+            refuses=("not_found", "contended", "not_representable"),
+            versioned=True,
+            example={"badgeConfigurationId": "curious-1", "badgeName": "Curious", "axis": "Curiosity"},
+        ),
+    )
