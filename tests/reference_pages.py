@@ -1,0 +1,282 @@
+"""The parts of the reference that follow from the code: `python -m tests.reference_pages` writes them anew.
+
+Such a part stands between two marks in its page, and a test fails when it is not what the code says now. The
+texts around the marks are written by hand.
+"""
+
+import ast
+import inspect
+import re
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import cyclopts
+import sqlalchemy as sa
+from cyclopts import App
+
+import manystore.errors
+import mystira.errors
+from manystore.records import Field, FieldType, Kind
+from manystore.stores.postgres import Mapping
+from mystira.cli import exits
+from mystira.cli.commands import app
+from mystira.placement import PHASE_NAMES, PLACEMENT
+from mystira.schema.mappings import MAPPINGS
+from mystira.settings import PREFIX, Allowed, Settings
+from tests.documents import ROOT
+
+REFERENCE: Final = ROOT / "docs" / "reference"
+_MARKS: Final = "<!-- written by `make docs`: {name} -->\n{text}\n<!-- end of {name} -->"
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table."""
+    head = list(head)
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|") or " "
+
+
+# -- settings ------------------------------------------------------------------------------------------
+
+
+def settings_table() -> str:
+    """Every setting, from the class that reads them."""
+    rows = []
+    for name, field in Settings.model_fields.items():
+        allowed = next((fact.phrase for fact in _facts(field.annotation, field.metadata)), "")
+        default = "–" if field.default is None else f"`{field.default}`"
+        rows.append(
+            [f"`{name}`", f"`{PREFIX}{name.upper()}`", allowed, default, _in_code(field.description or "")]
+        )
+    return table(["setting", "variable", "what it may be", "default", "meaning"], rows)
+
+
+def _facts(annotation: Any, metadata: Iterable[Any]) -> Iterator[Allowed]:
+    sides = (
+        fact for side in getattr(annotation, "__args__", ()) for fact in getattr(side, "__metadata__", ())
+    )
+    return (fact for fact in (*metadata, *sides) if isinstance(fact, Allowed))
+
+
+def _in_code(text: str) -> str:
+    return text.replace("\n", " ")
+
+
+# -- commands ------------------------------------------------------------------------------------------
+
+
+def commands() -> dict[str, App]:
+    """Every command that can be typed, by its words."""
+    return dict(_commands_below(app, "mystira"))
+
+
+def _commands_below(parent: App, words: str) -> Iterator[tuple[str, App]]:
+    for name in parent:
+        # Cyclopts writes help and version among the commands.
+        if name.startswith("-"):
+            continue
+        child = parent[name]
+        if child.default_command is not None:
+            yield f"{words} {name}", child
+        yield from _commands_below(child, f"{words} {name}")
+
+
+def options(command: App) -> list[cyclopts.Argument]:
+    """What a command takes, in order."""
+    return [
+        argument
+        for argument in command.assemble_argument_collection()
+        if argument.parameter.show is not False
+    ]
+
+
+def commands_text() -> str:
+    """A section for each command: what it does, how it is typed, what it takes."""
+    parts = []
+    for words, command in commands().items():
+        taken = options(command)
+        parts.append(f"### `{words}`\n\n{_purpose(command)}\n\n```text\n{_usage(words, taken)}\n```")
+        if taken:
+            rows = ([_spelling(each), each.parameter.help or "", _default(each)] for each in taken)
+            parts.append(table(["takes", "meaning", "default"], rows))
+    return "\n\n".join(parts)
+
+
+def _purpose(command: App) -> str:
+    assert command.default_command is not None
+    return inspect.cleandoc(command.default_command.__doc__ or "")
+
+
+def _usage(words: str, taken: list[cyclopts.Argument]) -> str:
+    parts = [words, *(_placed(each) for each in taken)]
+    return textwrap.fill(" ".join(parts), 96, subsequent_indent="    ", break_on_hyphens=False)
+
+
+def _is_positional(argument: cyclopts.Argument) -> bool:
+    return argument.field_info.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+
+
+def _placed(argument: cyclopts.Argument) -> str:
+    name = argument.names[0]
+    if _is_positional(argument):
+        shown = name.lstrip("-").upper()
+        return shown if argument.required else f"[{shown}]"
+    # A break in the line must not part an option from its value.
+    shown = name if argument.hint is bool else f"{name}\N{NO-BREAK SPACE}{name.lstrip('-').upper()}"
+    return shown if argument.required else f"[{shown}]"
+
+
+def _spelling(argument: cyclopts.Argument) -> str:
+    name = argument.names[0]
+    return f"`{name.lstrip('-').upper()}`" if _is_positional(argument) else f"`{name}`"
+
+
+def _default(argument: cyclopts.Argument) -> str:
+    default = argument.field_info.default
+    if argument.required:
+        return "must be given"
+    return "–" if default in (None, False) else f"`{default}`"
+
+
+# -- exit codes and errors -----------------------------------------------------------------------------
+
+
+def exit_codes_table() -> str:
+    """Every exit code, from the module that names them."""
+    source = ast.parse(inspect.getsource(exits))
+    rows = []
+    for node, below in zip(source.body, source.body[1:], strict=False):
+        if isinstance(node, ast.AnnAssign) and isinstance(below, ast.Expr):
+            assert isinstance(node.target, ast.Name)
+            assert isinstance(below.value, ast.Constant)
+            code = getattr(exits, node.target.id)
+            rows.append([str(code), f"`{node.target.id}`", str(below.value.value)])
+    return table(["code", "name", "meaning"], rows)
+
+
+def tree(module: Any) -> str:
+    """The tree of errors that a module draws in its docstring."""
+    drawn = [line for line in module.__doc__.splitlines() if re.search(r"Error\b", line) and "  " in line]
+    return "```text\n" + textwrap.dedent("\n".join(drawn)) + "\n```"
+
+
+def errors_table(module: Any) -> str:
+    """Every error of a module: its sentence, and the facts that it carries as attributes."""
+    rows = []
+    for name, error in vars(module).items():
+        if isinstance(error, type) and issubclass(error, Exception) and error.__module__ == module.__name__:
+            sentence = " ".join((error.__doc__ or "").split("\n\n", 1)[0].split())
+            # An error with no initialiser of its own has its parent's facts.
+            facts = [
+                each for each in inspect.signature(error.__init__).parameters if each not in ("self", "facts")
+            ]
+            rows.append([f"`{name}`", sentence, ", ".join(f"`{fact}`" for fact in facts)])
+    return table(["error", "its sentence", "its facts"], rows)
+
+
+# -- kinds ---------------------------------------------------------------------------------------------
+
+
+def kinds_text() -> str:
+    """Where each kind lives, then its fields: type, label, and where each lies in PostgreSQL."""
+    rows = [
+        [
+            f"`{entry.kind.name}`",
+            f"`{entry.kind.container}` · `/{entry.kind.partition_key}`",
+            f"{entry.source} → {entry.target}",
+            f"`{PHASE_NAMES[entry.phase]}`",
+            f"`{PHASE_NAMES[entry.home]}`",
+            entry.cache,
+        ]
+        for entry in PLACEMENT
+    ]
+    placed = table(
+        ["kind", "container · partition key", "stores", "begins in", "is meant to stay in", "cache"], rows
+    )
+    mappings = {mapping.kind.name: mapping for mapping in MAPPINGS}
+    return "\n\n".join([placed, *(_kind(entry.kind, mappings[entry.kind.name]) for entry in PLACEMENT)])
+
+
+def _kind(kind: Kind, mapping: Mapping) -> str:
+    rows = list(_fields(kind.fields, mapping.table, mapping))
+    parts = [f"### `{kind.name}`", table(["field", "type", "label", "in PostgreSQL"], rows)]
+    for unique in kind.uniques:
+        case = ", without regard to case" if unique.ignoring_case else ""
+        parts.append(f"No two records share a value of `{unique.field}`{case}.")
+    parts += [f"`{parent.field}` names a record of `{parent.kind}`." for parent in kind.parents]
+    return "\n\n".join(parts)
+
+
+def _fields(fields: Iterable[Field], place: sa.Table, mapping: Mapping) -> Iterator[list[str]]:
+    for field in fields:
+        part = mapping.part(field.name)
+        if part is None:
+            yield _row(field.name, field, f"`{place.name}.{mapping.columns[field.name]}`")
+        elif field.type is FieldType.STRINGS:
+            yield _row(field.name, field, f"a row each in `{part.table.name}`")
+        else:
+            yield _row(field.name, field, f"rows of `{part.table.name}`")
+            columns: Any = getattr(part, "columns", {})
+            for inner in field.fields:
+                yield _row(f"{field.name}.{inner.name}", inner, f"`{part.table.name}.{columns[inner.name]}`")
+            continue
+        if field.fields:
+            yield from (
+                _row(
+                    f"{field.name}.{inner.name}",
+                    inner,
+                    f"inside `{place.name}.{mapping.columns[field.name]}`",
+                )
+                for inner in field.fields
+            )
+
+
+def _row(name: str, field: Field, place: str) -> list[str]:
+    return [f"`{name}`", field.type.value, field.label.value, place]
+
+
+# -- the pages -----------------------------------------------------------------------------------------
+
+
+PARTS: Final[dict[str, tuple[str, Callable[[], str]]]] = {
+    "settings": ("settings.md", settings_table),
+    "commands": ("commands.md", commands_text),
+    "exit codes": ("exit-codes.md", exit_codes_table),
+    "errors of the engine": ("engine-errors.md", lambda: errors_table(manystore.errors)),
+    "tree of the engine": ("engine-errors.md", lambda: tree(manystore.errors)),
+    "tree of the platform": ("exit-codes.md", lambda: tree(mystira.errors)),
+    "kinds": ("kinds.md", kinds_text),
+}
+"""Which part stands in which page, and what makes it."""
+
+
+def rewritten(page: Path) -> str:
+    """The page with its parts as the code says them now."""
+    text = page.read_text(encoding="utf-8")
+    for name, (file, make) in PARTS.items():
+        if page == REFERENCE / file:
+            before, after = _MARKS.format(name=name, text="\0").split("\0")
+            places = list(re.finditer(re.escape(before) + "(.*?)" + re.escape(after), text, re.DOTALL))
+            assert len(places) == 1, f"{file} has {len(places)} places for {name}"
+            text = text[: places[0].start(1)] + make() + text[places[0].end(1) :]
+    return text
+
+
+def main() -> None:
+    """Write every page anew that is not as it should be."""
+    for page in sorted({REFERENCE / file for file, _ in PARTS.values()}):
+        text = rewritten(page)
+        if text != page.read_text(encoding="utf-8"):
+            page.write_text(text, encoding="utf-8")
+            print(f"written: {page.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
