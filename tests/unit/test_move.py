@@ -1,77 +1,25 @@
 """A move from its first step to its last and back, in memory, with writes going on."""
 
 import asyncio
-import contextlib
-import random
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from manystore.errors import StepRefusedError, UnavailableError, VersionConflictError
+from manystore.errors import StepRefusedError
 from manystore.moves.tasks import Action
 from manystore.placement import Phase, read_state
 from manystore.records import Record
 from manystore.testing.samples import PEOPLE
-from tests.unit.moving import Person, Scene, adopt, memory_scene, person
+from tests.unit.moving import Scene, adopt, memory_scene, person
+from tests.unit.witness import Witness, stop
 
 
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     async with memory_scene(tmp_path) as made:
         yield made
-
-
-class Witness:
-    """Writes as several users would, and remembers every acknowledged write."""
-
-    def __init__(self, scene: Scene, name: str, seed: int) -> None:
-        self.leases, self.random = scene.node(name), random.Random(seed)
-        self.people = scene.repository(self.leases)
-        self.seen: dict[str, tuple[int, Person | None]] = {}
-        self.name, self.made = name, 0
-
-    async def write_on(self) -> None:
-        """Create, change and delete until cancelled."""
-        keeping = asyncio.create_task(self.leases.keep())
-        try:
-            while True:
-                with contextlib.suppress(VersionConflictError, UnavailableError):
-                    await self.write_once()
-                await asyncio.sleep(0.001)
-        finally:
-            keeping.cancel()
-
-    async def write_once(self) -> None:
-        mine = [key for key, (_, value) in self.seen.items() if value is not None]
-        dice = self.random.random()
-        if dice < 0.4 or not mine:
-            self.made += 1
-            fresh = person(10_000 * int(self.name[-1]) + self.made)
-            fresh.email = f"{self.name}-{self.made}@example.org"
-            stored = await self.people.create(fresh)
-            self.seen[stored.key] = (stored.version, stored.value)
-            return
-        key = self.random.choice(mine)
-        found = await self.people.get(key)
-        assert found is not None, f"{key} was acknowledged and is gone"
-        if dice < 0.9:
-            changed = msgspec.structs.replace(found.value, visits=found.value.visits + 1)
-            stored = await self.people.change(found, changed)
-            self.seen[key] = (stored.version, stored.value)
-        else:
-            await self.people.delete(found)
-            self.seen[key] = (found.version + 1, None)
-
-    async def compare(self) -> list[str]:
-        """The keys whose last acknowledged write is not what the truth holds."""
-        lost = []
-        for key, (_, value) in self.seen.items():
-            stored = await self.people.get(key)
-            if (stored.value if stored else None) != value:
-                lost.append(key)
-        return lost
 
 
 async def test_a_move_forward_back_and_forward_again_loses_nothing(scene: Scene) -> None:
@@ -94,9 +42,7 @@ async def test_a_move_forward_back_and_forward_again_loses_nothing(scene: Scene)
         await scene.do(Action.VERIFY)
         await scene.do(Action.CUT_OVER)
         await asyncio.sleep(0.05)
-        for task in writing:
-            task.cancel()
-        await asyncio.gather(*writing, return_exceptions=True)
+        await stop(writing)
         assert (await scene.do(Action.VERIFY))["differences"] == 0
     assert sum(len(witness.seen) for witness in witnesses) > 50
     for witness in witnesses:
