@@ -1,6 +1,9 @@
 """How a command finds the platform that it is about."""
 
 import contextlib
+import getpass
+import os
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -29,4 +32,14 @@ def find_address(url: str | None, data_folder: Path | None) -> str:
 async def admin_of(url: str | None, data_folder: Path | None) -> AsyncIterator[AdminClient]:
     """The Admin API of the platform that a command is about. Raises NotRunningError and SettingError."""
     async with Service.at(find_address(url, data_folder)) as service:
-        yield AdminClient(service)
+        yield AdminClient(service, actor=_user())
+
+
+def _user() -> str:
+    """Who types the command, as the Admin API writes it down."""
+    try:
+        name = getpass.getuser()
+    except OSError:
+        # A number that no user is listed under, as in some containers.
+        name = f"uid-{os.getuid()}"
+    return re.sub(r"[^A-Za-z0-9@._:+-]", "_", name)[:100]

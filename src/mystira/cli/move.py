@@ -1,7 +1,9 @@
 """`mystira move`: the steps of a move, each asked of a worker and watched until it has ended."""
 
+from pathlib import Path
 from typing import Annotated, Final
 
+import msgspec
 from cyclopts import App, Parameter
 from rich.console import RenderableType
 from rich.table import Table
@@ -20,6 +22,16 @@ app: Final = App(name="move", help_format="plaintext")
 
 NoWait = Annotated[
     bool, Parameter(name="--no-wait", negative=(), help="Only ask for it; see `mystira move status` later.")
+]
+
+
+OverrideReason = Annotated[
+    str | None,
+    Parameter(
+        name="--override",
+        help="A reason, written down with your name, to go on although a condition that a person may answer "
+        "for is unmet.",
+    ),
 ]
 
 
@@ -44,20 +56,23 @@ async def plan(
     json: AsJson = False,
 ) -> int:
     """Find what could not be moved as it is, and how long reading takes. Writes nothing."""
-    return await _take(Action.PLAN, kind, no_wait, data_folder, url, json)
+    how = _How(no_wait=no_wait, data_folder=data_folder, url=url, json=json)
+    return await _take(Action.PLAN, kind, how)
 
 
 @app.command
 async def start(
     kind: KindName,
     *,
+    override: OverrideReason = None,
     no_wait: NoWait = False,
     data_folder: DataFolder = None,
     url: Url = None,
     json: AsJson = False,
 ) -> int:
     """Let the other store follow, and copy everything that was there before."""
-    return await _take(Action.START, kind, no_wait, data_folder, url, json)
+    how = _How(override=override, no_wait=no_wait, data_folder=data_folder, url=url, json=json)
+    return await _take(Action.START, kind, how)
 
 
 @app.command
@@ -70,33 +85,38 @@ async def verify(
     json: AsJson = False,
 ) -> int:
     """Compare every record of both stores; where all agree, write a certificate."""
-    return await _take(Action.VERIFY, kind, no_wait, data_folder, url, json)
+    how = _How(no_wait=no_wait, data_folder=data_folder, url=url, json=json)
+    return await _take(Action.VERIFY, kind, how)
 
 
 @app.command
 async def cut_over(
     kind: KindName,
     *,
+    override: OverrideReason = None,
     no_wait: NoWait = False,
     data_folder: DataFolder = None,
     url: Url = None,
     json: AsJson = False,
 ) -> int:
-    """Make the other store the truth. Refused without a valid certificate."""
-    return await _take(Action.CUT_OVER, kind, no_wait, data_folder, url, json)
+    """Make PostgreSQL the truth. Refused without a valid certificate."""
+    how = _How(override=override, no_wait=no_wait, data_folder=data_folder, url=url, json=json)
+    return await _take(Action.CUT_OVER, kind, how)
 
 
 @app.command
 async def cut_back(
     kind: KindName,
     *,
+    override: OverrideReason = None,
     no_wait: NoWait = False,
     data_folder: DataFolder = None,
     url: Url = None,
     json: AsJson = False,
 ) -> int:
-    """Make the store that it came from the truth again."""
-    return await _take(Action.CUT_BACK, kind, no_wait, data_folder, url, json)
+    """Make the documents the truth again."""
+    how = _How(override=override, no_wait=no_wait, data_folder=data_folder, url=url, json=json)
+    return await _take(Action.CUT_BACK, kind, how)
 
 
 @app.command
@@ -109,15 +129,55 @@ async def recheck(
     json: AsJson = False,
 ) -> int:
     """Compute the newest certificate anew, and say whether it still holds."""
-    return await _take(Action.RECHECK, kind, no_wait, data_folder, url, json)
+    how = _How(no_wait=no_wait, data_folder=data_folder, url=url, json=json)
+    return await _take(Action.RECHECK, kind, how)
 
 
-async def _take(
-    action: Action, kind: str, no_wait: bool, data_folder: DataFolder, url: str | None, json: bool
+@app.command
+async def finish(
+    kind: KindName,
+    *,
+    override: OverrideReason = None,
+    no_wait: NoWait = False,
+    data_folder: DataFolder = None,
+    url: Url = None,
+    json: AsJson = False,
 ) -> int:
-    async with admin_of(url, data_folder) as admin:
-        task = await admin.request(kind, action)
-        if no_wait:
+    """Let the documents rest after the soak, archived."""
+    how = _How(override=override, no_wait=no_wait, data_folder=data_folder, url=url, json=json)
+    return await _take(Action.FINISH, kind, how)
+
+
+@app.command
+async def reopen(
+    kind: KindName,
+    *,
+    override: OverrideReason = None,
+    no_wait: NoWait = False,
+    data_folder: DataFolder = None,
+    url: Url = None,
+    json: AsJson = False,
+) -> int:
+    """Let the documents follow again after a finish."""
+    how = _How(override=override, no_wait=no_wait, data_folder=data_folder, url=url, json=json)
+    return await _take(Action.REOPEN, kind, how)
+
+
+class _How(msgspec.Struct, frozen=True, kw_only=True):
+    """The options that every step has."""
+
+    override: str | None = None
+    no_wait: bool
+    data_folder: Path | None
+    url: str | None
+    json: bool
+
+
+async def _take(action: Action, kind: str, how: _How) -> int:
+    json = how.json
+    async with admin_of(how.url, how.data_folder) as admin:
+        task = await admin.request(kind, action, override_reason=how.override)
+        if how.no_wait:
             answer(task, json, f"{action.value} of {kind} is asked for (task {task.id}).")
             return exits.OK
         try:

@@ -87,6 +87,6 @@ def _table(entries: list[Document]) -> Table:
             entry["state"],
             str(entry["attempts"]),
             entry["reason"],
-            "/".join(map(str, waits)) if waits else "–",
+            f"{waits['kind']}/{waits['key']}" if waits else "–",
         )
     return table

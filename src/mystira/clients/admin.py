@@ -18,25 +18,31 @@ PATIENCE: Final = 15.0
 
 
 class AdminClient:
-    """The Admin API of one platform. Every call raises ProblemError and UnreachableError."""
+    """The Admin API of one platform, asked in the name of an `actor`, who is written down.
 
-    def __init__(self, service: Service) -> None:
+    Every call raises ProblemError and UnreachableError.
+    """
+
+    def __init__(self, service: Service, *, actor: str | None = None) -> None:
         self._service = service
+        self._headers = {} if actor is None else {"X-Actor": actor}
 
     async def moves(self) -> list[Document]:
         """Where every kind stands (`KindStatus`)."""
-        answer = await self._service.ask("GET", "/admin/api/moves")
-        items: list[Document] = answer.body["items"] if isinstance(answer.body, dict) else answer.body
-        return items
+        return await self._all("/admin/api/moves")
 
     async def move(self, kind: str) -> Document:
         """Where one kind stands."""
         return _document(await self._service.ask("GET", f"/admin/api/moves/{quote(kind, safe='')}"))
 
-    async def request(self, kind: str, action: Action) -> Task:
-        """Ask for a step; the answer is its task, which a worker takes up."""
+    async def request(self, kind: str, action: Action, *, override_reason: str | None = None) -> Task:
+        """Ask for a step; the answer is its task, which a worker takes up.
+
+        With an `override_reason` it is taken although conditions that a person may answer for are unmet.
+        """
         path = f"/admin/api/moves/{quote(kind, safe='')}/{action.value}"
-        return _task(await self._service.ask("POST", path))
+        content = {} if override_reason is None else {"overrideReason": override_reason}
+        return _task(await self._service.ask("POST", path, content=content, headers=self._headers))
 
     async def task(self, kind: str) -> Task:
         """The present or last task of a kind."""
@@ -77,9 +83,18 @@ class AdminClient:
 
     async def queue(self, kind: str) -> list[Document]:
         """What waits in the sync queue of a kind."""
-        answer = await self._service.ask("GET", f"/admin/api/queue/{quote(kind, safe='')}")
-        items: list[Document] = answer.body["items"] if isinstance(answer.body, dict) else answer.body
-        return items
+        return await self._all(f"/admin/api/queue/{quote(kind, safe='')}")
+
+    async def _all(self, path: str) -> list[Document]:
+        """Every item of a list, page after page."""
+        items: list[Document] = []
+        query: dict[str, str] = {}
+        while True:
+            page = (await self._service.ask("GET", path, query=query)).body
+            items += page["items"]
+            if page["continuation"] is None:
+                return items
+            query = {"continuation": page["continuation"]}
 
     async def queued(self, kind: str, key: str) -> Document:
         """One queued change, whole."""
@@ -92,12 +107,14 @@ class AdminClient:
             if key is None
             else f"{_entry(kind, key)}/replay"
         )
-        return _document(await self._service.ask("POST", path))
+        return _document(await self._service.ask("POST", path, headers=self._headers))
 
     async def drop(self, kind: str, key: str, reason: str) -> Document:
         """Give a change up, for a reason that is kept."""
         return _document(
-            await self._service.ask("POST", f"{_entry(kind, key)}/drop", content={"reason": reason})
+            await self._service.ask(
+                "POST", f"{_entry(kind, key)}/drop", content={"reason": reason}, headers=self._headers
+            )
         )
 
 

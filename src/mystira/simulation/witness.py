@@ -76,15 +76,18 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 def differing_fields(expected: Document, found: Document, untold: Iterable[str] = ()) -> list[str]:
     """The properties in which two documents differ, leaving out those that nobody told."""
     names = (expected.keys() | found.keys()) - set(untold)
-    return sorted(name for name in names if not _is_same(expected.get(name), found.get(name)))
+    return sorted(name for name in names if not is_same(expected.get(name), found.get(name)))
 
 
-def _is_same(expected: object, found: object) -> bool:
-    # Python takes 1, 1.0 and True for the same, which a witness must not.
+def is_same(expected: object, found: object) -> bool:
+    """Whether two JSON values are the same, their types included."""
+    # Python takes 1, 1.0 and True for the same, and 0.0 and -0.0, which a witness must not.
     if isinstance(expected, dict) and isinstance(found, dict):
-        return expected.keys() == found.keys() and all(_is_same(expected[k], found[k]) for k in expected)
+        return expected.keys() == found.keys() and all(is_same(expected[k], found[k]) for k in expected)
     if isinstance(expected, list) and isinstance(found, list):
-        return len(expected) == len(found) and all(map(_is_same, expected, found))
+        return len(expected) == len(found) and all(map(is_same, expected, found))
+    if isinstance(expected, float) and isinstance(found, float):
+        return repr(expected) == repr(found)
     return type(expected) is type(found) and expected == found
 
 
@@ -95,6 +98,8 @@ class Evidence:
         self.outcomes: Final[dict[Place, tuple[Outcome, ...]]] = {}
         self.hidden: Final[dict[Place, Document]] = {}
         self.findings: Final[list[Finding]] = []
+        self.touched: Final[set[Place]] = set()
+        """Records that somebody wrote to, or tried to."""
         self.acknowledged = 0
         self.unclear = 0
         for entry in entries:
@@ -105,7 +110,9 @@ class Evidence:
         place = (entry.kind, entry.key)
         outcome = Outcome(entry.version, entry.document, entry.untold)
         before = self.outcomes.get(place)
-        if entry.event == "seeded" and entry.hidden:
+        if entry.event != "seeded":
+            self.touched.add(place)
+        elif entry.hidden:
             self.hidden[place] = entry.hidden
         if entry.event == "contradicted":
             self._find(place, "contradicted", f"{entry.operation}: {entry.detail}")
@@ -166,7 +173,7 @@ class Evidence:
 
     def _missing_from_hidden(self, place: Place, seen: Seen | None) -> tuple[Sort, str] | None:
         hidden = self.hidden.get(place)
-        if hidden is None or seen is None or seen.hidden is None or _is_same(hidden, seen.hidden):
+        if hidden is None or seen is None or seen.hidden is None or is_same(hidden, seen.hidden):
             return None
         fields = ", ".join(differing_fields(hidden, seen.hidden)[:6])
         return "differing", f"at version {seen.version} with another {fields}, which no request can name"

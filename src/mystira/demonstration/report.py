@@ -1,0 +1,159 @@
+"""What a demonstration found, as figures."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from mystira.simulation.latency import Milliseconds
+from mystira.simulation.ledger import read_ledger
+from mystira.simulation.pauses import longest_pause
+from mystira.simulation.processes import TrafficProcesses
+from mystira.simulation.witness import Tally
+
+PAUSE_LIMIT: Final = 1.0
+"""Seconds for which nobody's writes may stand still at a change of truth."""
+
+
+class Cut(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One change of the truth: the coordinator's own `pause` in seconds, and the time around it (`began` to
+    `ended`, by the clock of the ledgers).
+    """
+
+    step: str
+    pause: float
+    began: float
+    ended: float
+
+
+class Pause(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The write pause at one change of truth, in milliseconds: the coordinator's figure, and that of people.
+
+    People's: for each process of the traffic, the longest time in which a write was due and none was
+    acknowledged; the median and the longest over the processes.
+    """
+
+    step: str
+    coordinator: float
+    people_p50: float
+    people_max: float
+
+
+class Copied(msgspec.Struct, frozen=True, kw_only=True):
+    """The copy: records, seconds from the request to the end, and the last worker's records a second."""
+
+    records: int
+    seconds: float
+    rate: float
+
+
+class Lag(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the copy was behind, in milliseconds, over all samples."""
+
+    samples: int
+    p50: float
+    p99: float
+    max: float
+
+
+class Load(msgspec.Struct, frozen=True, kw_only=True):
+    """The traffic: requests, their rate a second, latencies in milliseconds, and refusals by code."""
+
+    requests: int
+    rate: float
+    reads: Milliseconds
+    writes: Milliseconds
+    repeated: int
+    problems: dict[str, int]
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One step that was done, what came of it, and how long it took."""
+
+    title: str
+    result: str
+    seconds: float
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The whole. `failures` says why it was no success, if it was none."""
+
+    seed: int
+    accounts: int
+    profiles: int
+    witness: Tally
+    pauses: tuple[Pause, ...]
+    copy: Copied
+    lag: Lag
+    load: Load
+    kills: int
+    restarts: int
+    certificate: str
+    steps: tuple[Step, ...]
+    seconds: float
+    failures: tuple[str, ...]
+
+    @property
+    def is_success(self) -> bool:
+        """Whether everything is as it must be."""
+        return not self.failures
+
+
+def pauses_of(cuts: Sequence[Cut], traffic: TrafficProcesses) -> tuple[Pause, ...]:
+    """The pause at each change of truth. Reads the ledgers, whose writers have ended."""
+    ledgers = [list(read_ledger(path)) for path in traffic.ledgers]
+    return tuple(_pause(cut, [longest_pause(each, cut.began, cut.ended) for each in ledgers]) for cut in cuts)
+
+
+def _pause(cut: Cut, seconds: Sequence[float]) -> Pause:
+    ordered = sorted(seconds)
+    return Pause(
+        step=cut.step,
+        coordinator=_milliseconds(cut.pause),
+        people_p50=_milliseconds(ordered[len(ordered) // 2]),
+        people_max=_milliseconds(ordered[-1]),
+    )
+
+
+def lag_of(seconds: Iterable[float]) -> Lag:
+    """The figures of a number of samples."""
+    ordered = sorted(seconds) or [0.0]
+    p50, p99 = (ordered[min(int(len(ordered) * share), len(ordered) - 1)] for share in (0.5, 0.99))
+    return Lag(
+        samples=len(ordered), p50=_milliseconds(p50), p99=_milliseconds(p99), max=_milliseconds(ordered[-1])
+    )
+
+
+def load_of(traffic: TrafficProcesses) -> Load:
+    """The figures of the traffic so far."""
+    tally = traffic.tally
+    return Load(
+        requests=tally.requests,
+        rate=round(tally.requests / tally.seconds, 1) if tally.seconds else 0.0,
+        reads=Milliseconds.of(tally.reads),
+        writes=Milliseconds.of(tally.writes),
+        repeated=tally.repeated,
+        problems=tally.problems,
+    )
+
+
+def failures_of(witness: Tally, pauses: Sequence[Pause], load: Load) -> tuple[str, ...]:
+    """Why figures are no success, one sentence each."""
+    failures = []
+    if witness.lost:
+        failures.append(f"{witness.lost} records lost an acknowledged write.")
+    if witness.divergent:
+        failures.append(f"{witness.divergent} records are not as they were acknowledged.")
+    if not witness.acknowledged:
+        failures.append("No write was acknowledged, so nothing is proved.")
+    failures += [
+        f"Writes stood still for {pause.people_max:.0f} ms at {pause.step}."
+        for pause in pauses
+        if max(pause.people_max, pause.coordinator) >= PAUSE_LIMIT * 1000
+    ]
+    failures += [f"{count} requests ended in {code}." for code, count in load.problems.items()]
+    return tuple(failures)
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 1)

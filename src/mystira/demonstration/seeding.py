@@ -1,0 +1,84 @@
+"""Puts accounts and profiles into the document store as a former system would have left them."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from random import Random
+from typing import Any
+
+import msgspec
+
+from manystore.records import Content
+from manystore.stores.sqlite import SqliteStore
+from mystira.domain.accounts.kind import ACCOUNTS
+from mystira.domain.profiles.kind import USER_PROFILES
+from mystira.settings import Settings
+from mystira.simulation.ledger import Entry, Ledger
+from mystira.simulation.people import make_former_accounts, make_profile
+from mystira.simulation.views import hidden, shown
+
+Tell = Callable[[int], None]
+
+
+class Seeds(msgspec.Struct, frozen=True, kw_only=True):
+    """What was seeded: how much, and the keys of accounts whose e-mails differ only in case, pair by pair."""
+
+    accounts: int
+    profiles: int
+    twins: tuple[tuple[str, ...], ...]
+    others: tuple[str, ...]
+    """Keys of some accounts that are in no pair."""
+
+
+async def seed_documents(
+    settings: Settings,
+    ledger: Ledger,
+    *,
+    seed: int,
+    accounts: int,
+    profiles_share: float,
+    twins: int,
+    others: int,
+    tell: Tell,
+) -> Seeds:
+    """Write former records straight into the document store, noting each in the witness's ledger first."""
+    random = Random(f"seeds/{seed}")  # noqa: S311
+    by_email: defaultdict[str, list[str]] = defaultdict(list)
+    made: list[Content] = []
+    for number, account in enumerate(make_former_accounts(random, accounts, twins=twins)):
+        by_email[account["email"].lower()].append(account["id"])
+        made.append(account)
+        if number % 500 == 0:
+            tell(number)
+    owners = [account["id"] for account in made if random.random() < profiles_share]
+    store = SqliteStore(settings.documents_path)
+    await store.open()
+    try:
+        await store.adopt(ACCOUNTS, _noted(ledger, ACCOUNTS.name, made))
+        profiles = (make_profile(random, owner) for owner in owners)
+        profile_count = await store.adopt(USER_PROFILES, _noted(ledger, USER_PROFILES.name, profiles))
+    finally:
+        await store.close()
+    pairs = tuple(tuple(keys) for keys in by_email.values() if len(keys) > 1)
+    paired = {key for keys in pairs for key in keys}
+    alone = [account["id"] for account in made if account["id"] not in paired]
+    return Seeds(
+        accounts=len(made),
+        profiles=profile_count,
+        twins=pairs,
+        others=tuple(random.sample(alone, min(others, len(alone)))),
+    )
+
+
+def _noted(ledger: Ledger, kind: str, documents: Iterable[dict[str, Any]]) -> Iterator[Content]:
+    for document in documents:
+        ledger.write(
+            Entry(
+                event="seeded",
+                kind=kind,
+                key=document["id"],
+                version=0,
+                document=shown(kind, document),
+                hidden=hidden(kind, document) or None,
+            )
+        )
+        yield document
