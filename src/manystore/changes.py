@@ -10,7 +10,8 @@ import msgspec
 Position = tuple[int, ...]
 """Where a reader of one kind's log in one store stands; opaque but for its order. START is before everything.
 
-Each product gives the numbers its own meaning: SQLite (sequence,), PostgreSQL (transaction, sequence).
+Each product gives the numbers its own meaning: SQLite (sequence,), PostgreSQL (transaction, sequence),
+Cosmos DB (mark, layout, a number for each range of the feed).
 """
 
 START: Position = ()

@@ -1,7 +1,6 @@
 """The store on Cosmos DB keeps every promise, over the wire, with another handle as another process has."""
 
-import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import ClassVar
 
 import pytest
@@ -16,21 +15,13 @@ from manystore.testing.contract import (
     UniqueContract,
 )
 from manystore.testing.contract.terms import Terms
-from tests.cosmos_server.process import KEY, CosmosServer, cosmos_server
+from tests.cosmos_server.fixtures import database, server
+from tests.cosmos_server.process import KEY, CosmosServer
+
+__all__ = ["database", "server"]
 
 # Of a note of one megabyte the SDK hands text to the HTTP client, which would rather be handed a stream.
 pytestmark = pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[CosmosServer]:
-    with cosmos_server() as running:
-        yield running
-
-
-@pytest.fixture
-def database() -> str:
-    return f"test-{uuid.uuid4().hex}"
 
 
 class _OnServer(Terms):

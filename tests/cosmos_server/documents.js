@@ -332,7 +332,16 @@ const ranges = answering(async (account, req, res, params) => {
   return { _rid, PartitionKeyRanges: rows, _count: rows.length };
 });
 
+// Cloud: a partial update is a write like any other. Package: has it, but nothing of ours would number it.
+// https://learn.microsoft.com/azure/cosmos-db/partial-document-update
+const patched = handler => async (account, req, res, params) => {
+  const document = await handler(account, req, res, params);
+  if (res.statusCode < 300) numberWrites(account.database(params.dbId).collection(params.collId), [document]);
+  return document;
+};
+
 module.exports = {
+  patched,
   create: single("Create"), upsert: single("Upsert"), replace: single("Replace"), read: single("Read"),
   delete: single("Delete"), batch, query, feed, ranges
 };

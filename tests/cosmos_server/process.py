@@ -1,8 +1,8 @@
 """The server of this folder as a process of a test run: installed once, on a free port, gone with the run."""
 
+import fcntl
 import json
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,16 +49,19 @@ class CosmosServer:
     def plant(self, fault: str, count: int, **facts: Any) -> None:
         """Let the next `count` requests for items (of `method`, if one is named) meet a fault.
 
-        Faults: `throttle` (with `afterMs`), `unavailable`, `lostAcknowledgement`.
+        Faults: `throttle` (with `afterMs`), `unavailable`, `behindSession`, `lostAcknowledgement`.
         """
         self._order("plant", fault=fault, count=count, **facts)
 
 
 def _install() -> None:
-    if (_FOLDER / "node_modules" / ".package-lock.json").exists():
-        return
-    command = [_NODE, _NPM, "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
-    subprocess.run(list(map(str, command)), cwd=_FOLDER, check=True, stdout=sys.stderr)
+    # Workers of one run start at the same time; the file is there in any case, and locks nothing else.
+    with (_FOLDER / "package-lock.json").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (_FOLDER / "node_modules" / ".package-lock.json").exists():
+            return
+        command = [_NODE, _NPM, "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
+        subprocess.run(list(map(str, command)), cwd=_FOLDER, check=True, stdout=subprocess.DEVNULL)
 
 
 @contextmanager

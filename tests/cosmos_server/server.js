@@ -18,7 +18,9 @@ const packageRoute = packageRoutes.default;
 const realNow = Date.now;
 let accountSeen;
 let ahead = 0;
-const planted = { throttle: { count: 0 }, lostAcknowledgement: { count: 0 }, unavailable: { count: 0 } };
+const planted = {
+  throttle: { count: 0 }, lostAcknowledgement: { count: 0 }, unavailable: { count: 0 }, behindSession: { count: 0 }
+};
 
 // One clock for the package's _ts and for expiry, which a test can put forward.
 Date.now = () => realNow() + ahead;
@@ -67,6 +69,14 @@ function unavailable(account, req, res) {
   return { code: "ServiceUnavailable", message: "Service is currently unavailable." };
 }
 
+// Cloud: a replica that has not yet seen what the session token names answers 404 with sub-status 1002.
+// Package: knows no replicas. https://learn.microsoft.com/rest/api/cosmos-db/http-status-codes-for-cosmosdb
+function behindSession(account, req, res) {
+  res.statusCode = 404;
+  res.pin("x-ms-substatus", "1002");
+  return { code: "NotFound", message: "The read session is not available for the input session token." };
+}
+
 /** The handler's effect stays, its answer is lost: what a broken connection looks like to the caller. */
 function withoutAnswer(handler) {
   return async (account, req, res, params) => {
@@ -97,11 +107,13 @@ packageRoutes.default = req => {
   const match = DOCS.exec(path);
   if (!match) return packageRoute(req);
   const [dbId, collId, part, docId] = match.slice(1).map(each => (each === undefined ? each : decodeURIComponent(each)));
-  const handler = documentHandler(req, part, docId);
-  if (!handler) return packageRoute(req);
   const params = { dbId, collId, docId };
+  const handler = documentHandler(req, part, docId);
+  if (!handler && req.method === "PATCH") return [params, documents.patched(packageRoute(req)[1])];
+  if (!handler) return packageRoute(req);
   if (part === "docs" && takes(planted.throttle, req)) return [params, throttled];
   if (part === "docs" && takes(planted.unavailable, req)) return [params, unavailable];
+  if (part === "docs" && takes(planted.behindSession, req)) return [params, behindSession];
   if (part === "docs" && takes(planted.lostAcknowledgement, req)) return [params, withoutAnswer(handler)];
   return [params, handler];
 };

@@ -74,8 +74,8 @@ class Account:
                 self._key,
                 enable_endpoint_discovery=not is_local,
                 connection_verify=not is_local,
-                retry_total=self._waits,
-                retry_backoff_max=self._longest_wait,
+                retry_throttle_total=self._waits,
+                retry_throttle_backoff_max=self._longest_wait,
             )
             try:
                 await client.__aenter__()
@@ -160,7 +160,7 @@ class Account:
             if error.status_code in _CONDITIONS:
                 raise
             raise self._unavailable(error) from error
-        except (AzureError, aiohttp.ClientError, OSError) as error:
+        except (AzureError, aiohttp.ClientError, OSError, ValueError) as error:
             raise UnavailableError(subject=self.name, reason=_first_line(error)) from error
 
     def surprise(self, error: CosmosHttpResponseError) -> UnavailableError:

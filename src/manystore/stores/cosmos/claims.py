@@ -36,8 +36,8 @@ import msgspec
 from manystore.errors import UnavailableError, UniqueError
 from manystore.records import Content, Kind, Unique, canonical, is_plain_text
 from manystore.stores.cosmos.account import Account, Layout
-from manystore.stores.cosmos.containers import MISSING, Container, Query
-from manystore.stores.cosmos.items import Held, Home, Item, held_in
+from manystore.stores.cosmos.containers import Container, Query
+from manystore.stores.cosmos.items import MISSING, STATE, Held, Home, Item, held_in, nonce
 
 _LAYOUT: Final = Layout("manystore-claims", "id")
 _TRIES: Final = 12
@@ -142,9 +142,10 @@ class Claims:
 
     async def _take(self, wanted: _Wanted) -> Claim:
         item_id = self._id(wanted.unique, wanted.value)
-        body = {"id": item_id, "owner": wanted.owner.key, "home": _spell_home(wanted.owner.home)}
+        owner: Item = {"id": item_id, "owner": wanted.owner.key, "home": _spell_home(wanted.owner.home)}
         seen, patience = "", iter(_PATIENCE)
         for _ in range(_TRIES + len(_PATIENCE)):
+            body = owner | {STATE: {"w": nonce()}}
             if etag := await self._container.create(body):
                 return await self._checked(wanted, Claim(wanted.unique.name, item_id, etag, True))
             claim = await self._container.read(item_id, item_id)

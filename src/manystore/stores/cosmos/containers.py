@@ -9,11 +9,10 @@ from typing import Any, Literal
 import msgspec
 from azure.core import MatchConditions
 from azure.cosmos.exceptions import CosmosHttpResponseError
-from azure.cosmos.partition_key import NonePartitionKeyValue
 
 from manystore.errors import NotRepresentableError
 from manystore.stores.cosmos.account import Account, Layout, Opened
-from manystore.stores.cosmos.items import SYSTEM, Home, Item
+from manystore.stores.cosmos.items import MISSING, SYSTEM, Home, Item, nonce_in
 
 Bounds = tuple[str, str]
 """A range of the feed: hashes of partition keys from the first (inclusive) to the second, in hexadecimal."""
@@ -62,7 +61,10 @@ class Container:
             async with self._account.asking(self.kind, operation):
                 yield
         except CosmosHttpResponseError as error:
-            if error.status_code in misses:
+            # A 404 with a sub-status does not say that the item is absent: a replica may be behind the
+            # session (1002), or the container be gone (1003).
+            is_about_item = error.status_code != 404 or not error.sub_status
+            if error.status_code in misses and is_about_item:
                 raise _NotSoError from error
             if error.status_code == 413:
                 raise NotRepresentableError(
@@ -87,14 +89,14 @@ class Container:
             return None
 
     async def create(self, item: Item) -> str | None:
-        """Make the item; its ETag, or None where one of its id is there."""
+        """Make the item; its ETag, or None where another of its id is there."""
         proxy = (await self._opened()).proxy
         hook = self._account.meter(self.kind, "create")
         try:
             async with self._asking("create", item["id"], 409):
                 return str((await proxy.create_item(item, response_hook=hook))["_etag"])
         except _NotSoError:
-            return None
+            return await self._etag_of_own(item)
 
     async def replace(self, item: Item, etag: str) -> str | None:
         """Replace the item if it still has this ETag; the new one, or None where it has not."""
@@ -111,7 +113,18 @@ class Container:
                 )
                 return str(written["_etag"])
         except _NotSoError:
+            return await self._etag_of_own(item)
+
+    async def _etag_of_own(self, item: Item) -> str | None:
+        """The ETag of this very write, where it was done after all.
+
+        When an answer is lost, the layers below repeat a request by themselves, and the repetition meets what
+        the first attempt wrote. That is no lost race: the nonce tells.
+        """
+        if nonce_in(item) is None:
             return None
+        found = await self.read(item["id"], item.get(self._layout.partition_key, MISSING))
+        return str(found["_etag"]) if found is not None and nonce_in(found) == nonce_in(item) else None
 
     async def remove(self, item_id: str, home: Home, etag: str) -> bool:
         """Remove the item for good if it still has this ETag; whether it had."""
@@ -237,6 +250,3 @@ def _continuation(rid: str, bounds: Bounds, after: int) -> str:
 def _ranges_in(continuation: str) -> list[Bounds]:
     tokens = json.loads(base64.b64decode(continuation))["continuation"]["continuation"]
     return [(each["range"]["min"], each["range"]["max"]) for each in tokens]
-
-
-MISSING = NonePartitionKeyValue

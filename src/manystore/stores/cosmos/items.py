@@ -10,6 +10,7 @@ The content lies at the top level, as that system would have it. The engine's ow
         b: text                 the exact content, where JSON in doubles is not exact
         x: true                 there is a b (which is not indexed, for it may be long)
         c: {constraint: etag}   the claims that the record holds
+        w: nonce                of the write, by which it is known again
     }
 
 An item without it is version 0: old data, or written since by somebody who does not know the engine. An item
@@ -21,6 +22,7 @@ lies at the top level then is the nearest that it can hold.
 """
 
 import base64
+import secrets
 from typing import Any, Final, Literal
 
 import msgspec
@@ -43,6 +45,8 @@ MAX_ITEM: Final = 2 * 1024 * 1024
 
 Item = dict[str, Any]
 Origin = Literal["truth", "copy"]
+MISSING: Final = NonePartitionKeyValue
+"""The place of items that have no partition key."""
 Home = str | int | float | bool | None | type[NonePartitionKeyValue]
 """The value of the partition key under which an item lies; it never changes."""
 
@@ -127,16 +131,16 @@ def home_of(kind: Kind, content: Content) -> Home:
     if kind.partition_key == "id":
         return id_of(content["id"])
     if kind.partition_key not in content:
-        return NonePartitionKeyValue
+        return MISSING
     value = _Projection().value(content[kind.partition_key])
     is_too_long = isinstance(value, str) and len(value.encode()) > _LONGEST_HOME
-    return NonePartitionKeyValue if is_too_long or isinstance(value, (dict, list)) else value
+    return MISSING if is_too_long or isinstance(value, (dict, list)) else value
 
 
 def home_in(kind: Kind, item: Item) -> Home:
     """The partition key's value under which an item that was read lies."""
-    value = item.get(kind.partition_key, NonePartitionKeyValue)
-    return NonePartitionKeyValue if isinstance(value, (dict, list)) else value
+    value = item.get(kind.partition_key, MISSING)
+    return MISSING if isinstance(value, (dict, list)) else value
 
 
 def item_of(
@@ -156,13 +160,13 @@ def item_of(
     item = _plain(record.content or {}, projection)
     item["id"] = item_id or id_of(record.key)
     if kind.partition_key != "id":
-        if item.get(kind.partition_key, NonePartitionKeyValue) != home:
+        if item.get(kind.partition_key, MISSING) != home:
             projection.is_exact = False
-        if home is NonePartitionKeyValue:
+        if home is MISSING:
             item.pop(kind.partition_key, None)
         else:
             item[kind.partition_key] = home
-    state: dict[str, Any] = {"v": record.version, "o": origin, "h": _fingerprint(item)}
+    state: dict[str, Any] = {"v": record.version, "o": origin, "h": _fingerprint(item), "w": nonce()}
     if record.content is None:
         state["d"] = True
     elif not projection.is_exact:
@@ -170,6 +174,17 @@ def item_of(
     if claims:
         state["c"] = claims
     return item | {STATE: state}
+
+
+def nonce() -> str:
+    """A name for one write, that no other has."""
+    return secrets.token_urlsafe(9)
+
+
+def nonce_in(item: Item) -> str | None:
+    """The name of the write that made the item what it is, if it has one."""
+    state = item.get(STATE)
+    return state.get("w") if isinstance(state, dict) else None
 
 
 def _plain(content: Content, projection: _Projection) -> Item:

@@ -7,7 +7,7 @@ from manystore.records import Kind
 from manystore.stores.cosmos.account import Account, Layout
 from manystore.stores.cosmos.containers import Container, Query
 from manystore.stores.cosmos.ids import id_of
-from manystore.stores.cosmos.items import Item
+from manystore.stores.cosmos.items import STATE, Item, nonce
 from manystore.stores.store import Fence, Note
 
 _LAYOUT: Final = Layout("manystore-state", "id", unindexed=("/value/?", "/body/?"))
@@ -86,6 +86,7 @@ class Notes:
 
     async def replace_if(self, before: Item | None, item: Item) -> bool:
         """Put `item` where `before` was read (None: where nothing was), unless somebody was quicker."""
+        item = item | {STATE: {"w": nonce()}}
         if before is None:
             return await self.container.create(item) is not None
         return await self.container.replace(item, before["_etag"]) is not None

@@ -8,8 +8,8 @@ from manystore.stores.cosmos.account import Account, Layout
 from manystore.stores.cosmos.claims import Claims
 from manystore.stores.cosmos.containers import Container, Query
 from manystore.stores.cosmos.feed import Feed
-from manystore.stores.cosmos.ids import id_of
-from manystore.stores.cosmos.items import Held, Home, Item, held_in, item_of
+from manystore.stores.cosmos.ids import id_of, is_id
+from manystore.stores.cosmos.items import STATE, Held, Home, Item, held_in, item_of, nonce, nonce_in
 from manystore.stores.cosmos.notes import Notes
 
 _IN_ONE_QUERY: Final = 200
@@ -40,7 +40,7 @@ class Places:
     async def held_at(self, key: str, home: Home) -> Held | None:
         """The item of this key in one logical partition; placeholders are shown as well."""
         item = await self.container.read(id_of(key), home)
-        if item is None and id_of(key) != key and not set(key) & set("/\\?#") and key not in (".", ".."):
+        if item is None and id_of(key) != key and is_id(key):
             # A former system wrote such a key as it is.
             item = await self.container.read(key, key if self.kind.partition_key == "id" else home)
         return None if item is None else held_in(self.kind, item)
@@ -74,7 +74,10 @@ class Places:
     async def unsettle(self, key: str, home: Home, held: Held | None) -> bool:
         """Make sure that a write based on `held` fails; whether `held` was still what is there."""
         if held is not None:
-            return await self.container.replace(held.item, held.etag) is not None
+            item = held.item
+            if nonce_in(item) is not None:
+                item = item | {STATE: item[STATE] | {"w": nonce()}}
+            return await self.container.replace(item, held.etag) is not None
         placeholder = item_of(self.kind, Record(key, 0, None), home, origin="copy")
         return await self.container.create(placeholder) is not None
 
