@@ -12,6 +12,7 @@ _SPELLING: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
     re.ASCII,
 )
+_TOO_FINE: Final = re.compile(r"(T\d\d:\d\d:\d\d\.\d{6})\d+(.*)", re.ASCII | re.IGNORECASE)
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
 
@@ -35,6 +36,11 @@ def parse_instant(text: object) -> dt.datetime | None:
         return naive - ahead if offset[0] == "+" else naive + ahead
     except (ValueError, OverflowError):
         return None
+
+
+def cut_text(text: str) -> str:
+    """The same text with at most six fractional digits: what readers that round read as it is read here."""
+    return _TOO_FINE.sub(r"\1\2", text)
 
 
 def spell_instant(instant: dt.datetime) -> str:

@@ -11,7 +11,7 @@ themselves; `copying` may bring a write to the copy earlier than sync would, and
 of the reads with the copy.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 import msgspec
@@ -19,8 +19,9 @@ import msgspec
 from manystore.clock import Clock
 from manystore.dual_write import CopyFailedError, CopyWriter
 from manystore.errors import DrainingError, InvalidRecordError, StaleEpochError, VersionConflictError
+from manystore.instants import cut_text
 from manystore.placement import Leases, Phase, Side, State
-from manystore.records import Content, Kind, Record
+from manystore.records import Content, Field, FieldType, Kind, Record
 from manystore.shadow import ShadowReader
 from manystore.specifications import Specification
 from manystore.stores.store import Store
@@ -82,6 +83,7 @@ class Repository(Generic[T]):
     ) -> None:
         self.kind: Final = kind
         self.counters: Final = Counters()
+        self._cutter = _Cutter(kind.fields)
         self._model, self._leases, self._clock, self._patience = model, leases, clock, patience
         self._placement = leases.placement(kind.name)
         self._copying, self._shadow = copying, shadow
@@ -196,11 +198,49 @@ class Repository(Generic[T]):
 
     def _stored(self, record: Record) -> Stored[T]:
         try:
-            value = msgspec.convert(record.content, self._model)
+            value = msgspec.convert(self._cutter.cut(record.content), self._model)
         except msgspec.ValidationError as error:
             reason = f"the stored record does not fit the model: {error}"
             raise InvalidRecordError(kind=self.kind.name, key=record.key, path="$", reason=reason) from error
         return Stored(record.key, record.version, value, record)
+
+
+_FINEST: Final = len("2026-01-31T12:00:00.123456Z")
+
+
+class _Cutter:
+    """Cuts a kind's instants to the microsecond, as everywhere here: msgspec would round them.
+
+    Almost all records need none of that, and every read comes by here: so they are handed back as they are.
+    """
+
+    def __init__(self, fields: Sequence[Field]) -> None:
+        self._instants = [field.name for field in fields if field.type is FieldType.TIMESTAMP]
+        self._parts = [
+            (field.name, _Cutter(field.fields))
+            for field in fields
+            if field.type in (FieldType.OBJECT, FieldType.OBJECTS) and _has_instants(field.fields)
+        ]
+
+    def cut(self, content: Any) -> Any:
+        """The content, or a copy of it with every instant cut that is finer."""
+        if type(content) is not dict:
+            return content
+        found = None
+        for name in self._instants:
+            value = content.get(name)
+            if type(value) is str and len(value) > _FINEST:
+                found = {**(found or content), name: cut_text(value)}
+        for name, cutter in self._parts:
+            value = content.get(name)
+            cut = [cutter.cut(each) for each in value] if type(value) is list else cutter.cut(value)
+            if cut is not value:
+                found = {**(found or content), name: cut}
+        return found or content
+
+
+def _has_instants(fields: Sequence[Field]) -> bool:
+    return any(field.type is FieldType.TIMESTAMP or _has_instants(field.fields) for field in fields)
 
 
 def overlay(original: Any, before: Any, after: Any) -> Any:
