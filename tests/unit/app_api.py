@@ -63,8 +63,12 @@ class DictionaryApi:
         if method == "POST" and not key:
             return self._create(kind, sent, headers["Idempotency-Key"])
         if query:
-            items = [held for (k, _), (_, held) in self.records.items() if k == kind]
-            matching = [held for held in items if held["email"] == query["email"]]
+            field = "email" if kind == ACCOUNTS else "accountId"
+            matching = [
+                {**held, "etag": f'"{version}"'}
+                for (k, _), (version, held) in self.records.items()
+                if k == kind and held[field] == query[field]
+            ]
             return Answer(status=200, body={"items": matching}, etag=None)
         version, held = self._held((kind, key))
         expected = headers.get("If-Match")

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from mystira.simulation.families import ACCOUNTS, Family
+from mystira.simulation.families import ACCOUNTS, PROFILES, Family, Intent, delete
 from mystira.simulation.ledger import Ledger, read_ledger
 from mystira.simulation.people import make_account, make_profile
 from mystira.simulation.reading import read_back
@@ -33,10 +33,16 @@ class Town:
         for _ in range(requests):
             place = self._random.randrange(len(self._families))
             family = self._families[place]
-            await self._requester.carry_out(family, family.next_intent(), self._clock.monotonic())
+            await self.ask(family, family.next_intent())
             if family.has_left:
                 self._made += 1
                 self._families[place] = Family(self._made, "test", self._random)
+
+    def settle(self, former: str) -> Family:
+        return Family(0, "test", self._random, former=former)
+
+    async def ask(self, family: Family, intent: Intent) -> None:
+        await self._requester.carry_out(family, intent, self._clock.monotonic())
 
     @property
     def evidence(self) -> Evidence:
@@ -114,6 +120,24 @@ async def test_reading_back_asks_for_every_record(tmp_path: Path) -> None:
     assert [(finding.key, finding.sort, finding.where) for finding in findings] == [
         (taken[1], "lost", "App API")
     ]
+
+
+async def test_a_former_family_gets_to_know_its_profiles_before_it_does_anything(tmp_path: Path) -> None:
+    """Records from before are taken as they are found; a deletion of the account lets go of each of them."""
+    async with town(tmp_path, 6) as here:
+        account = ACCOUNTS, "0b1f0d9a-0000-4000-8000-000000000001"
+        child = PROFILES, "0b1f0d9a-0000-4000-8000-000000000002"
+        here.api.records[account] = (0, shown(ACCOUNTS, {"id": account[1], "email": "old@example.org"}))
+        here.api.records[child] = (4, shown(PROFILES, {"id": child[1], "accountId": account[1]}))
+        family = here.settle(former=account[1])
+        for _ in range(2):
+            await here.ask(family, family.next_intent())
+        assert [profile.key for profile in family.profiles] == [child[1]]
+        assert family.account is not None
+        await here.ask(family, delete(family.account))
+        assert here.api.records[child][1]["accountId"] is None
+        evidence = here.evidence
+    assert conclude(evidence, evidence.compare(here.api.found, "truth")).findings == ()
 
 
 def test_moments_are_cut_to_the_microsecond_in_utc_and_other_texts_left_alone() -> None:

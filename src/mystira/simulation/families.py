@@ -6,7 +6,7 @@ passed in.
 """
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import Final
 from urllib.parse import quote
@@ -81,6 +81,7 @@ class Family:
         self.unfinished: Intent | None = None
         """A creation that may have happened: asked for again as it was, under the same key."""
         self.has_left = False
+        self._knows_profiles = former is None
         self._run, self._random = run, random
         self._wanted_profiles = random.randint(1, 3)
         self._serial: Iterator[int] = itertools.count(1)
@@ -93,6 +94,8 @@ class Family:
             return self.unfinished
         if self.account is None:
             return self._sign_up() if self.former is None else read_unknown(ACCOUNTS, self.former)
+        if not self._knows_profiles:
+            return find_profiles(self.account)
         if self.is_new and len(self.profiles) < self._wanted_profiles:
             self._wanted_profiles -= 1
             return self._add_profile(self.account)
@@ -113,6 +116,11 @@ class Family:
             else:
                 self.profiles.append(record)
         record.version, record.document = version, document
+
+    def take_profiles(self, found: Sequence[Known]) -> None:
+        """Know from now on the profiles that a former family was found to have."""
+        self.profiles += found
+        self._knows_profiles = True
 
     def lose(self, record: Known) -> list[Known]:
         """A record is deleted; returns the profiles that no longer belong to an account because of it."""
@@ -251,6 +259,17 @@ def find(record: Known) -> Intent:
         record=record,
         query={"email": record.document["email"]},
         expected=record.document,
+    )
+
+
+def find_profiles(account: Known) -> Intent:
+    """Look for the profiles of an account that was there before anybody here came."""
+    return Intent(
+        operation="list profiles",
+        method="GET",
+        path=ROUTES[PROFILES],
+        kind=PROFILES,
+        query={"accountId": account.key, "limit": "200"},
     )
 
 

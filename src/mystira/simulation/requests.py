@@ -13,7 +13,7 @@ import msgspec
 from manystore.clock import Clock
 from mystira.clients.errors import ProblemError, UnreachableError
 from mystira.clients.service import Answer
-from mystira.simulation.families import PROFILES, Family, Intent, read
+from mystira.simulation.families import PROFILES, Family, Intent, Known, read
 from mystira.simulation.ledger import Document, Entry, Ledger
 from mystira.simulation.views import shown
 from mystira.simulation.witness import differing_fields
@@ -123,7 +123,7 @@ class _Request:
         elif self._intent.query is not None:
             self._take_list(answer)
         else:
-            self._take_document(answer.body, _version(answer))
+            self._take_document(answer.body, _version(answer.etag))
 
     def _take_document(self, body: Document, version: int) -> None:
         intent, document = self._intent, shown(self._intent.kind, body)
@@ -141,13 +141,20 @@ class _Request:
             self._family.doubtful = None
 
     def _take_list(self, answer: Answer) -> None:
-        """A search for what is known must find it, as it is known."""
-        record = self._intent.record
-        items = [shown(self._intent.kind, _value(item)) for item in answer.body["items"]]
-        found = next((item for item in items if record is not None and item["id"] == record.key), None)
-        if found is None or self._differences(found):
-            key = "" if record is None else record.key
-            self._contradict(key, "a search for its e-mail address did not find it as it is")
+        """A search for what is known must find it, as it is known; one for what is not makes it known."""
+        record, kind = self._intent.record, self._intent.kind
+        items = [
+            Known(kind, item["id"], _version(item["etag"]), shown(kind, item))
+            for item in answer.body["items"]
+        ]
+        if record is None:
+            for item in items:
+                self._write("seen", item.key, item.version, item.document)
+            self._family.take_profiles(items)
+            return
+        found = next((item for item in items if item.key == record.key), None)
+        if found is None or found.version != record.version or self._differences(found.document):
+            self._contradict(record.key, "a search for its e-mail address did not find it as it is")
 
     def _take_deletion(self) -> None:
         record = self._intent.record
@@ -205,7 +212,7 @@ class _Request:
             self._write("seen", record.key, None, None)
             self._family.lose(record)
             return False
-        document, version = shown(record.kind, answer.body), _version(answer)
+        document, version = shown(record.kind, answer.body), _version(answer.etag)
         self._write("seen", record.key, version, document)
         was_done = self._is_unclear and version > record.version and not self._differences(document)
         self._family.take(read(record), record.key, version, document)
@@ -304,10 +311,5 @@ def _key(intent: Intent) -> str:
     return intent.record.key if intent.record is not None else intent.path.rpartition("/")[2]
 
 
-def _value(item: Document) -> Document:
-    """An element of a list, which may carry its record's version beside the record itself."""
-    return item
-
-
-def _version(answer: Answer) -> int:
-    return int((answer.etag or '"-1"').strip('W/"'))
+def _version(etag: str | None) -> int:
+    return int((etag or '"-1"').strip('W/"'))

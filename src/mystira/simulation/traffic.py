@@ -30,8 +30,9 @@ _SETTLE_SECONDS: Final = 20.0
 
 
 class Orders(msgspec.Struct, frozen=True, kw_only=True):
-    """What one process is to do. `seconds` 0: until told to stop; `former`: accounts to act for beside new
-    ones; `run` keeps e-mail addresses apart from those of every other run.
+    """What one process is to do. `seconds` 0: until told to stop; `families` is how many new ones there come
+    to be, `former` the accounts to act for beside them; `run` keeps e-mail addresses apart from those of
+    every other run.
     """
 
     number: int
@@ -111,7 +112,8 @@ class Traffic:
 
     def _choose(self) -> Family:
         """A family that is not waiting for an answer; a new one where all are, or more are wanted."""
-        missing = self._orders.families > len(self._idle) + len(self._busy)
+        wanted = self._orders.families + len(self._orders.former)
+        missing = wanted > len(self._idle) + len(self._busy)
         if not self._idle or (missing and self._random.random() < _NEW_FAMILIES):
             return self._make_family()
         place = self._random.randrange(len(self._idle))
