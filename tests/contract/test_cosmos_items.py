@@ -333,11 +333,13 @@ class TestFeed:
         _, reached = await read_log(store, WORDS, START)
         mark, layout, first, second = reached
         assert reached >= head
-        for numbers in ((first + 9, second - 1), (first - 1, second + 9)):
-            behind = await store.changes(WORDS, (0, layout, *numbers), 1)
-            assert behind.changes != () or behind.position >= head
+        for numbers in ((first + 9, second - 3), (first - 3, second + 9)):
             assert (0, layout, *numbers) < head
-        assert (await store.changes(WORDS, (mark, layout, first + 9, second + 9), 9)).position >= head
+            batch = await store.changes(WORDS, (0, layout, *numbers), 1)
+            assert len(batch.changes) == 1
+            assert batch.position < head
+        assert (await store.changes(WORDS, (0, layout, first + 9, second + 9), 9)).position >= head
+        assert mark == head[0]
 
     async def test_idle_heads_are_the_same(self, store: CosmosStore) -> None:
         """Asking for the head again and again writes nothing and answers the same."""
@@ -390,6 +392,18 @@ class TestFeed:
         assert len(await store.scan(WORDS, KeyRange(), 99)) == await store.count(WORDS) == 40
         keys = [record.key for record in (await store.find(WORDS, Specification(limit=50))).records]
         assert keys == sorted(seen | newest(rest))
+
+    async def test_split_shows_nothing_twice(
+        self, store: CosmosStore, server: CosmosServer, database: str
+    ) -> None:
+        """A reader at the head before a split sees only what was written after it."""
+        for number in range(10):
+            await store.put(WORDS, f"w{number}", word(f"w{number}"), expected=None, epoch=1)
+        _, position = await read_log(store, WORDS)
+        server.split(database, WORDS.container, "0")
+        await store.put(WORDS, "new", word("new"), expected=None, epoch=1)
+        changes, _ = await read_log(store, WORDS, position)
+        assert [(change.key, change.version) for change in changes] == [("new", 1)]
 
     async def test_copies_are_passed_over_in_long_stretches(self, store: CosmosStore) -> None:
         """A write behind hundreds of copied records is reached, and they are not in the log."""
