@@ -67,6 +67,10 @@ imports: $(INSTALLED)
 bench: $(INSTALLED) ## measure each claim of benchmarks/ against its peer or limit
 	@for claim in benchmarks/[a-z]*.py; do $(BIN)/python "$$claim" $(ARGS) || exit 1; done
 
+.PHONY: docs
+docs: $(INSTALLED) ## write the parts of docs/reference that follow from the code
+	$(BIN)/python -m tests.reference_pages
+
 .PHONY: install
 install: $(INSTALLED) $(COSMOS_SERVER) ## set up .venv and what the tests need, nothing else
 

@@ -1,0 +1,112 @@
+"""References, refusals, decisions and dependencies are documented as they are in the code."""
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from manystore.moves import actions, certificate, conditions, cut_over, tasks, worker
+from tests import reference_pages
+from tests.documents import ANYTHING, ROOT, headings, links, prose
+
+# -- references ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", sorted({file for file, _ in reference_pages.PARTS.values()}))
+def test_references_say_what_the_code_says(page: str) -> None:
+    """If not: `make docs`."""
+    path = reference_pages.REFERENCE / page
+    assert reference_pages.rewritten(path) == path.read_text(encoding="utf-8")
+
+
+SENTENCES_IN = (conditions, cut_over, actions, tasks, worker)
+REASONS_IN = (certificate,)
+
+
+def _texts(module: Any) -> Iterator[str]:
+    """The texts of a module, with what is filled in left open; docstrings aside."""
+    tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+    inside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    inside |= {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(str(p.value) if isinstance(p, ast.Constant) else ANYTHING for p in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inside:
+            yield node.value
+
+
+def _refusals() -> set[str]:
+    """Every sentence with which a step is refused, as the page spells it."""
+    form = re.compile(r"[A-Z…][^\n]*(: | did not | differ )[^\n]*\.")
+    sentences = {text for module in SENTENCES_IN for text in _texts(module) if form.fullmatch(text)}
+    counted = next(text for text in sentences if text == f"{ANYTHING} changes are {ANYTHING}: {ANYTHING}.")
+    found = conditions.queue_reasons([_queued(state) for state in ("dead", "parked", "retrying")])
+    return sentences - {counted} | {f"{ANYTHING}{text.removeprefix('1')}" for text in found}
+
+
+def _queued(state: str) -> Any:
+    return type("Queued", (), {"state": state})
+
+
+def test_every_refusal_is_explained() -> None:
+    """Each sentence of the code is a heading of the page, and each heading a sentence of the code."""
+    page = ROOT / "docs" / "how-to" / "when-a-step-is-refused.md"
+    explained = {heading for heading in headings(page) if heading.endswith(".")}
+    assert explained == _refusals()
+    assert len(explained) > 15
+
+
+def test_every_reason_against_a_certificate_is_explained() -> None:
+    """The page names each, as it is told."""
+    text = prose(ROOT / "docs" / "how-to" / "when-a-step-is-refused.md")
+    reasons = {
+        text for module in REASONS_IN for text in _texts(module) if re.match(r"(it|its|the file) ", text)
+    }
+    assert {reason for reason in reasons if reason not in " ".join(text.split())} == set()
+    assert len(reasons) > 4
+
+
+# -- decisions -----------------------------------------------------------------------------------------
+
+
+def test_decisions_are_numbered_and_listed() -> None:
+    """No number is missing or taken twice; the list names each; each says what a decision must."""
+    folder = ROOT / "docs" / "decisions"
+    records = sorted(folder.glob("[0-9]*.md"))
+    assert [int(record.name[:4]) for record in records] == list(range(1, len(records) + 1))
+    listed = links(folder / "README.md")
+    for record in records:
+        text = record.read_text(encoding="utf-8")
+        assert text.startswith(f"# {record.name[:4]} · "), record
+        assert record.name in listed
+        for part in ("**Context.**", "**Decision.**", "**Consequences.**"):
+            assert part in text, f"{record.name} lacks {part}"
+
+
+def _declared() -> dict[str, set[str]]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    groups = {"run": project["project"]["dependencies"], "dev": project["dependency-groups"]["dev"]}
+    return {name: {re.split(r"[\[<>=!;~ ]", line)[0] for line in lines} for name, lines in groups.items()}
+
+
+def test_every_dependency_is_justified_and_used() -> None:
+    """The table of dependencies is that of the project; what runs is imported or named somewhere in `src`."""
+    table = prose(ROOT / "docs" / "decisions" / "0015-dependencies.md")
+    justified = set(re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE))
+    declared = _declared()
+    assert justified == declared["run"] | declared["dev"]
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
+    unused = {
+        name
+        for name in declared["run"]
+        if not re.search(rf"(import|from) {_imported(name)}\b|[\"']{_imported(name)}[\"']", sources)
+    }
+    assert unused == set()
+
+
+def _imported(name: str) -> str:
+    return {"azure-cosmos": "azure", "uuid-utils": "uuid_utils"}.get(name, name.replace("-", "_"))
