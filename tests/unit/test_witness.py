@@ -8,7 +8,7 @@ import pytest
 from mystira.simulation.latency import Latencies, Milliseconds
 from mystira.simulation.ledger import Document, Entry, Ledger, read_ledger
 from mystira.simulation.pauses import longest_pause
-from mystira.simulation.witness import Finding, Place, Seen, Evidence, conclude
+from mystira.simulation.witness import Evidence, Finding, Place, Seen, conclude
 
 ANNA: Place = ("accounts", "a")
 BERT: Place = ("accounts", "b")
@@ -186,3 +186,32 @@ def test_percentiles_are_right_within_two_per_cent_and_add_up_across_processes()
     assert (figures.count, figures.max) == (1000, 1000.0)
     assert figures.p50 == pytest.approx(500, rel=0.02)
     assert figures.p99 == pytest.approx(990, rel=0.02)
+
+
+def test_a_deletion_without_an_answer_may_still_come_after_a_read() -> None:
+    """The request may be on its way yet: seen once more, the record may be gone later, or stay."""
+    lost = (
+        entry("unclear", ANNA, None, None),
+        entry("unclear", ANNA, None, document(ANNA, displayName="Anna M.")),
+    )
+    read = entry("seen", ANNA, 3, document(ANNA, displayName="Anna M."))
+    history = (*HISTORY, *lost, read)
+    assert Evidence(history).findings == []
+    assert judge(TRUE_STATE | {ANNA: None}, *history) == []
+    assert judge(TRUE_STATE | {ANNA: Seen(3, document(ANNA, displayName="Anna M."))}, *history) == []
+    assert sorts(judge({ANNA: Seen(3, document(ANNA, displayName="?"))}, *history)) == [("a", "differing")]
+
+
+def test_a_change_without_an_answer_cannot_come_after_a_later_one() -> None:
+    """It was made to a version: once the record is past that, finding it is a fault."""
+    changed = document(ANNA, displayName="Late")
+    history = (
+        *HISTORY,
+        entry("unclear", ANNA, 3, changed),
+        entry("seen", ANNA, 2, document(ANNA, displayName="Anna M.")),
+    )
+    assert judge(TRUE_STATE | {ANNA: Seen(3, changed)}, *history) == []
+    other = document(ANNA, displayName="Other")
+    later = (*history, acknowledged(ANNA, 3, other))
+    assert judge(TRUE_STATE | {ANNA: Seen(3, other)}, *later) == []
+    assert sorts(judge(TRUE_STATE | {ANNA: Seen(3, changed)}, *later)) == [("a", "differing")]

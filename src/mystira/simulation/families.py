@@ -76,10 +76,8 @@ class Family:
         self.profiles: list[Known] = []
         self.is_new = former is None
         """Whether it has signed up in this run, rather than long before."""
-        self.doubtful: Known | None = None
-        """A record of which nobody knows whether the last write happened: to be looked at first."""
         self.unfinished: Intent | None = None
-        """A creation that may have happened: asked for again as it was, under the same key."""
+        """A write that may have happened, or may yet: asked for again before anything else."""
         self.has_left = False
         self._knows_profiles = former is None
         self._run, self._random = run, random
@@ -88,8 +86,6 @@ class Family:
 
     def next_intent(self) -> Intent:
         """What this family wants next."""
-        if self.doubtful is not None:
-            return read(self.doubtful)
         if self.unfinished is not None:
             return self.unfinished
         if self.account is None:
@@ -109,7 +105,6 @@ class Family:
         """Know from now on what the platform told about the record of an intent."""
         record = intent.record
         if record is None:
-            self.unfinished = None
             record = Known(intent.kind, key, version, document)
             if intent.kind == ACCOUNTS:
                 self.account = record

@@ -59,6 +59,8 @@ class Requester:
     async def carry_out(self, family: Family, intent: Intent, due: float) -> Experience:
         """Ask until there is an answer, or patience ends."""
         request = _Request(self._service, self._ledger, self._clock, family, intent, due)
+        request.is_unclear = family.unfinished is intent
+        family.unfinished = None
         while True:
             try:
                 await request.attempt()
@@ -100,7 +102,8 @@ class _Request:
         self.retry_in: float | None = None
         self._service, self._ledger, self._clock = service, ledger, clock
         self._family, self._intent, self._due = family, intent, due
-        self._is_unclear = False
+        self.is_unclear = False
+        """Whether an attempt got no clear answer, so that it may have happened, or may yet."""
 
     async def attempt(self) -> None:
         """Ask once, and take in the answer. Raises ProblemError and UnreachableError."""
@@ -133,12 +136,10 @@ class _Request:
             if fields:
                 self._contradict(document["id"], f"another {', '.join(fields[:6])}")
             self._write(event, document["id"], version, document)
-        elif intent.record is None or fields or version != intent.record.version or self._family.doubtful:
+        elif intent.record is None or fields or version != intent.record.version:
             # What is as it was known to be needs no line; everything else the witness has to judge.
             self._write(event, document["id"], version, document)
         self._family.take(intent, document["id"], version, document)
-        if not intent.is_write and self._family.doubtful is intent.record:
-            self._family.doubtful = None
 
     def _take_list(self, answer: Answer) -> None:
         """A search for what is known must find it, as it is known; one for what is not makes it known."""
@@ -187,7 +188,7 @@ class _Request:
             if problem.status != 429:
                 self.doubt(problem.code)
             return True
-        if problem.status == 404 and self._intent.method == "DELETE" and self._is_unclear:
+        if problem.status == 404 and self._intent.method == "DELETE" and self.is_unclear:
             # An earlier attempt did it, though its answer was lost.
             self.experience.problem = ""
             self._take_deletion()
@@ -209,17 +210,24 @@ class _Request:
             if error.status != 404:
                 self.retry_in = error.retry_after
                 return error.is_passing
-            self._write("seen", record.key, None, None)
-            self._family.lose(record)
+            if self._intent.method == "DELETE" and self.is_unclear:
+                self.experience.problem = ""
+                self._take_deletion()
+            else:
+                self._write("seen", record.key, None, None)
+                self._family.lose(record)
             return False
         document, version = shown(record.kind, answer.body), _version(answer.etag)
         self._write("seen", record.key, version, document)
-        was_done = self._is_unclear and version > record.version and not self._differences(document)
+        was_done = self.is_unclear and version > record.version and not self._differences(document)
         self._family.take(read(record), record.key, version, document)
-        self._family.doubtful = None
+        if self._intent.method == "DELETE" and self.is_unclear:
+            # An earlier attempt made the version its own, and may still be about to delete: nobody may
+            # build on the record before it is gone.
+            return True
         if was_done:
             self.experience.problem = ""
-        elif not self._is_unclear:
+        elif not self.is_unclear:
             self._contradict(record.key, f"refused: {problem.code}: {problem.detail}")
         return False
 
@@ -227,9 +235,9 @@ class _Request:
         """No answer says whether this write happened: from now on it may have."""
         self.experience.problem = problem
         intent = self._intent
-        if not intent.is_write or self._is_unclear:
+        if not intent.is_write or self.is_unclear:
             return
-        self._is_unclear = True
+        self.is_unclear = True
         if intent.record is None:
             # Nobody knows its key, so nobody can look for it; repeating it will tell, or nothing will.
             return
@@ -257,13 +265,9 @@ class _Request:
             )
 
     def give_up(self) -> None:
-        """Patience has ended: what is unclear stays so until somebody looks."""
-        if not self._is_unclear:
-            return
-        if self._intent.record is None:
+        """Patience has ended: what is unclear is asked for again when it is the family's turn."""
+        if self.is_unclear:
             self._family.unfinished = self._intent
-        else:
-            self._family.doubtful = self._intent.record
 
     def next_pause(self) -> float:
         """How long to wait before the next attempt: as asked, else longer each time."""

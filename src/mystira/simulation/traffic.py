@@ -147,7 +147,7 @@ class Traffic:
                 while self._busy:
                     await asyncio.wait(self._busy)
                 for family in self._idle:
-                    if family.doubtful is not None or family.unfinished is not None:
+                    if family.unfinished is not None:
                         await self._requester.carry_out(family, family.next_intent(), time.monotonic())
         for task in self._busy:
             task.cancel()

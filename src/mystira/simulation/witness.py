@@ -136,7 +136,10 @@ class Evidence:
             if (found := _misfit(before, seen)) is not None:
                 sort: Sort = "withdrawn" if found[0] in LOST else found[0]
                 self._find(place, sort, f"{entry.operation}: {found[1]}")
-        self.outcomes[place] = (outcome,)
+        # A read says what is there by now; a request whose answer was lost may still be on its way, and takes
+        # effect unless the record has meanwhile gone past the version that it was made to.
+        pending = () if entry.event != "seen" else _pending(before or (), outcome)
+        self.outcomes[place] = (outcome, *pending)
 
     def _check_order(self, place: Place, entry: Entry, outcome: Outcome, before: tuple[Outcome, ...]) -> None:
         """Versions rise: a write that was acknowledged at an old number shows that a former one is gone."""
@@ -177,6 +180,17 @@ class Evidence:
             return None
         fields = ", ".join(differing_fields(hidden, seen.hidden)[:6])
         return "differing", f"at version {seen.version} with another {fields}, which no request can name"
+
+
+def _pending(before: tuple[Outcome, ...], seen: Outcome) -> tuple[Outcome, ...]:
+    """The unclear outcomes that may still come after a read."""
+    if seen.document is None:
+        return ()
+    return tuple(
+        outcome
+        for outcome in before[1:]
+        if outcome.version is None or seen.version is None or outcome.version > seen.version
+    )
 
 
 def _misfit(outcomes: tuple[Outcome, ...], seen: Seen | None) -> tuple[Sort, str] | None:

@@ -1,0 +1,173 @@
+"""`mystira simulate`: families who use a platform at a set rate, and a witness of what they were told."""
+
+import asyncio
+import signal
+import tempfile
+import time
+import uuid
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+from rich.console import RenderableType
+from rich.table import Table
+
+from mystira.cli import exits
+from mystira.cli.connection import find_address
+from mystira.cli.options import AsJson, DataFolder, Url
+from mystira.cli.output import answer, bar, notes
+from mystira.cli.refusals import CommandError
+from mystira.clients.service import Service
+from mystira.simulation.latency import Milliseconds
+from mystira.simulation.ledger import read_ledgers
+from mystira.simulation.pauses import longest_pause
+from mystira.simulation.processes import TrafficError, TrafficProcesses, share_out, traffic_processes
+from mystira.simulation.reading import read_back
+from mystira.simulation.traffic import Tally as Load
+from mystira.simulation.witness import Evidence, Tally, conclude
+
+
+class Simulated(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What came of it. Latencies are in milliseconds, from when each request was wanted to its answer;
+    `longest_pause` is the longest time for which no write of a process was acknowledged though some were due.
+    """
+
+    address: str
+    seconds: float
+    requests: int
+    rate: float
+    repeated: int
+    turned_away: int
+    waited_seconds: float
+    operations: dict[str, Milliseconds]
+    problems: dict[str, int]
+    longest_pause: float
+    witness: Tally
+    interrupted: bool
+
+
+async def simulate(
+    *,
+    rate: Annotated[float, Parameter(help="Requests a second, of all processes together.")] = 50.0,
+    seconds: Annotated[float, Parameter(help="How long; Ctrl-C ends it sooner.")] = 30.0,
+    processes: Annotated[int, Parameter(help="How many processes share the rate.")] = 2,
+    seed: Annotated[int, Parameter(help="The same seed wants the same things.")] = 1,
+    data_folder: DataFolder = None,
+    url: Url = None,
+    json: AsJson = False,
+) -> int:
+    """Let families sign up, read, change, play, earn badges, subscribe and leave, then check every record.
+
+    The load is open: each request is made when somebody wants it, and its latency counts from then. Ends with
+    1 if an acknowledged write is lost or a record is not as it was acknowledged.
+    """
+    if rate <= 0 or seconds <= 0 or processes < 1:
+        raise CommandError("Rate, seconds and processes are above zero.", exit_code=exits.USAGE, code="usage")
+    address = find_address(url, data_folder)
+    with tempfile.TemporaryDirectory(prefix="mystira-simulate-") as folder:
+        async with Service.at(address) as service:
+            # Asked once before anything is started: a wrong address is told at once, and not by every family.
+            await service.ask("GET", "/api/v1/accounts", query={"limit": "1"})
+            orders = share_out(
+                url=address,
+                folder=Path(folder),
+                run=uuid.uuid4().hex[:8],
+                rate=rate,
+                seconds=seconds,
+                processes=processes,
+                seed=seed,
+            )
+            try:
+                async with traffic_processes(Path(folder), orders) as traffic:
+                    interrupted = await _let_run(traffic, seconds, json)
+            except TrafficError as error:
+                raise CommandError(str(error), code="traffic_failed") from error
+            tally = await _compare(service, traffic, json)
+        found = _simulated(address, traffic, tally, interrupted)
+    answer(found, json, *_describe(found))
+    if interrupted:
+        return exits.INTERRUPTED
+    return exits.OK if tally.is_clean else exits.NO
+
+
+async def _let_run(traffic: TrafficProcesses, seconds: float, json: bool) -> bool:
+    """Wait for the end; whether it came by a signal, after which answers that are due still count."""
+    loop, told = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, told.set)
+    began = time.monotonic()
+    ending = asyncio.create_task(traffic.ended())
+    telling = asyncio.create_task(told.wait())
+    try:
+        with bar("families", quiet=json) as show:
+            while not ending.done() and not telling.done():
+                await asyncio.wait({ending, telling}, timeout=0.25, return_when=asyncio.FIRST_COMPLETED)
+                show(min(time.monotonic() - began, seconds), seconds, _note(traffic.tally))
+        if telling.done():
+            notes().print("Stopping; answers that are due are waited for.")
+            await traffic.stop()
+        await ending
+    finally:
+        telling.cancel()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+    return told.is_set()
+
+
+def _note(load: Load) -> str:
+    problems = sum(load.problems.values())
+    return (
+        f"s  {load.requests:,} requests, p99 {load.writes.percentile(0.99) * 1000:.0f} ms, {problems} refused"
+    )
+
+
+async def _compare(service: Service, traffic: TrafficProcesses, json: bool) -> Tally:
+    evidence = await asyncio.to_thread(lambda: Evidence(read_ledgers(traffic.ledgers)))
+    places = sorted(evidence.touched)
+    with bar("reading back", quiet=json) as show:
+        findings = await read_back(service, evidence, places, lambda done: show(done, len(places)))
+    return conclude(evidence, findings)
+
+
+def _simulated(address: str, traffic: TrafficProcesses, tally: Tally, interrupted: bool) -> Simulated:
+    load = traffic.tally
+    pauses = [longest_pause(read_ledgers([path]), 0.0, float("inf")) for path in traffic.ledgers]
+    return Simulated(
+        address=address,
+        seconds=round(load.seconds, 2),
+        requests=load.requests,
+        rate=round(load.requests / load.seconds, 1) if load.seconds else 0.0,
+        repeated=load.repeated,
+        turned_away=load.turned_away,
+        waited_seconds=round(load.waited, 3),
+        operations={name: Milliseconds.of(load.latencies[name]) for name in sorted(load.latencies)},
+        problems=load.problems,
+        longest_pause=round(max(pauses, default=0.0) * 1000, 1),
+        witness=tally,
+        interrupted=interrupted,
+    )
+
+
+def _describe(found: Simulated) -> list[RenderableType]:
+    title = f"{found.requests:,} requests in {found.seconds:.0f} s: {found.rate:.0f} a second"
+    table = Table("operation", "count", "p50 ms", "p95 ms", "p99 ms", "max ms", title=title)
+    for name, figures in found.operations.items():
+        table.add_row(name, f"{figures.count:,}", *(f"{each:,.1f}" for each in _milliseconds(figures)))
+    problems = ", ".join(f"{count} {code}" for code, count in found.problems.items()) or "none"
+    witness = found.witness
+    return [
+        table,
+        f"refused or given up: {problems}; repeated: {found.repeated}; turned away here: {found.turned_away}",
+        f"longest write pause: {found.longest_pause:,.0f} ms",
+        f"witness: {witness.acknowledged:,} acknowledged writes on {witness.records:,} records, "
+        f"{witness.lost} lost, {witness.divergent} divergent",
+        *(
+            f"  {each.sort}: {each.kind}/{each.key} ({each.where}): {each.detail}"
+            for each in witness.findings[:10]
+        ),
+    ]
+
+
+def _milliseconds(figures: Milliseconds) -> tuple[float, ...]:
+    return figures.p50, figures.p95, figures.p99, figures.max
