@@ -1,10 +1,11 @@
-"""Tables and mappings for the kinds of `manystore.testing.samples`: all shapes of parts and types of columns."""
+"""Tables and mappings for the sample kinds and one more: all shapes of parts, all types of columns."""
 
 import asyncpg
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from manystore.records import Field, FieldType, Kind, Label, Unique
 from manystore.stores.postgres import (
     ManyPart,
     Mapping,
@@ -140,7 +141,104 @@ LETTERS_MAPPING = Mapping(
 
 WORDS_MAPPING = Mapping(kind=WORDS, table=WORDS_TABLE, columns={"id": "id", "meaning": "meaning"})
 
-MAPPINGS = (PEOPLE_MAPPING, LETTERS_MAPPING, WORDS_MAPPING)
+
+def _field(name: str, field_type: FieldType, *fields: Field) -> Field:
+    return Field(name=name, type=field_type, label=Label.INTERNAL, fields=fields)
+
+
+GADGETS = Kind(
+    name="gadgets",
+    container="Gadgets",
+    fields=(
+        _field("id", FieldType.STRING),
+        _field("title", FieldType.STRING),
+        _field("rank", FieldType.INTEGER),
+        _field("owner", FieldType.UUID),
+        _field("themes", FieldType.STRINGS),
+        _field(
+            "settings",
+            FieldType.OBJECT,
+            _field("colour", FieldType.STRING),
+            _field("loud", FieldType.BOOLEAN),
+            _field("level", FieldType.INTEGER),
+            _field("ratio", FieldType.NUMBER),
+            _field("since", FieldType.DATE),
+            _field("labels", FieldType.STRINGS),
+            _field("inner", FieldType.OBJECT, _field("code", FieldType.STRING)),
+        ),
+        _field("plan", FieldType.OBJECT, _field("tier", FieldType.STRING), _field("left", FieldType.NUMBER)),
+        _field(
+            "parts",
+            FieldType.OBJECTS,
+            _field("code", FieldType.STRING),
+            _field("sizes", FieldType.STRINGS),
+            _field("notes", FieldType.JSON),
+        ),
+    ),
+    uniques=(Unique(name="gadgets_title", field="title"),),
+)
+"""What the sample kinds have not: parts in jsonb, columns that take no null, items known by a key."""
+
+GADGETS_TABLE = sa.Table(
+    "gadgets",
+    METADATA,
+    sa.Column("id", sa.Text(collation="C"), primary_key=True),
+    sa.Column("title", sa.String(40), unique=True),
+    sa.Column("rank", sa.SmallInteger, nullable=False, default=7),
+    sa.Column("owner", sa.Uuid),
+    sa.Column("themes", pg.JSONB),
+    sa.Column("settings", pg.JSONB, nullable=False, default={}),
+    sa.Column("stock", sa.Integer, nullable=False, server_default=sa.text("1")),
+    sa.CheckConstraint("rank >= 0", name="gadgets_rank_check"),
+    *_engine_columns(),
+)
+
+PLANS = sa.Table(
+    "plans",
+    METADATA,
+    sa.Column("id", sa.Integer, sa.Identity(), primary_key=True),
+    sa.Column("gadget_id", sa.Text, sa.ForeignKey("gadgets.id", ondelete="CASCADE"), unique=True),
+    sa.Column("tier", sa.Text, nullable=False, default="none"),
+    sa.Column("left", sa.Double),
+)
+
+GADGET_PARTS = sa.Table(
+    "gadget_parts",
+    METADATA,
+    sa.Column("id", sa.Uuid, primary_key=True, server_default=sa.text("gen_random_uuid()")),
+    sa.Column("gadget_id", sa.Text, sa.ForeignKey("gadgets.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("ordinal", sa.Integer, nullable=False),
+    sa.Column("code", sa.Text),
+    sa.Column("sizes", sa.ARRAY(sa.Text)),
+    sa.Column("notes", pg.JSONB),
+    sa.UniqueConstraint("gadget_id", "code"),
+)
+
+GADGETS_MAPPING = Mapping(
+    kind=GADGETS,
+    table=GADGETS_TABLE,
+    columns={
+        "id": "id",
+        "title": "title",
+        "rank": "rank",
+        "owner": "owner",
+        "themes": "themes",
+        "settings": "settings",
+    },
+    parts=(
+        OnePart(property="plan", table=PLANS, parent="gadget_id", columns={"tier": "tier", "left": "left"}),
+        ManyPart(
+            property="parts",
+            table=GADGET_PARTS,
+            parent="gadget_id",
+            columns={"code": "code", "sizes": "sizes", "notes": "notes"},
+            ordinal="ordinal",
+            key="code",
+        ),
+    ),
+)
+
+MAPPINGS = (PEOPLE_MAPPING, LETTERS_MAPPING, WORDS_MAPPING, GADGETS_MAPPING)
 
 
 def statements() -> list[str]:

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from manystore.errors import NotRepresentableError
-from manystore.records import Content, Record
+from manystore.records import Content, Record, parse
 from manystore.stores.postgres.columns import Columns, Leftover, Residue, Row
 from manystore.stores.postgres.mapping import Mapping
 from manystore.stores.postgres.parts import part_codec
@@ -99,7 +99,7 @@ class Codec:
         at = 3 + len(self._columns.names)
         residue: Residue | None = None
         if row[2] is not None:
-            residue = json.loads(row[2])
+            residue = parse(row[2])
             self._columns.overlay(content, residue)
         for part in self._parts:
             part.decode(row, at, content, residue)

@@ -52,8 +52,13 @@ class Columns:
             for name, encode, fill in self._encoders:
                 value = content.get(name)
                 if value is None:
-                    met += self._encode_nothing(name, fill, name in content, left)
+                    is_null = name in content
+                    met += is_null
                     row.append(fill)
+                    if fill is not None:
+                        self._stand_in(name, fill, is_null, left)
+                    elif is_null:
+                        left.null.append(name)
                     continue
                 met += 1
                 column = encode(value)
@@ -67,15 +72,11 @@ class Columns:
             raise unfit.within(name) from None
         return met
 
-    def _encode_nothing(self, name: str, fill: Any, is_null: bool, left: Leftover) -> bool:
+    def _stand_in(self, name: str, fill: Any, is_null: bool, left: Leftover) -> None:
         if fill is NO_FILL:
             raise Unfit("it is not there, and the column takes no null and has no default")
-        if fill is not None:
-            left.masks.append(name)
-            (left.null if is_null else left.missing).append(name)
-        elif is_null:
-            left.null.append(name)
-        return is_null
+        left.masks.append(name)
+        (left.null if is_null else left.missing).append(name)
 
     def keep_unknown(self, content: Content, known: frozenset[str], left: Leftover) -> None:
         """Properties that no column was declared for go to the residue as they are."""
@@ -104,7 +105,7 @@ class Columns:
 
     def _stands_for(self, name: str, value: Any, content: Content) -> bool:
         try:
-            column = self.codecs[name].encode(value)
+            column = None if value is None else self.codecs[name].encode(value)
         except Unfit:
             return False
         if not isinstance(column, Lossy):

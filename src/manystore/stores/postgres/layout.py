@@ -4,12 +4,20 @@ The order is the codec's, so that its rows are the parameters and a selected row
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
-from manystore.stores.postgres.mapping import Mapping, OnePart, Part, StringsPart, recognised_by
+from manystore.stores.postgres.mapping import (
+    RESIDUE,
+    VERSION,
+    Mapping,
+    OnePart,
+    Part,
+    StringsPart,
+    recognised_by,
+)
 from manystore.stores.postgres.quoting import literal, quoted, quoted_table
 
 _DIALECT: Final = pg.dialect()  # type: ignore[no-untyped-call]
@@ -77,6 +85,14 @@ class Columns:
         return arrays
 
 
+class CopyTarget(NamedTuple):
+    """A table and its columns, by their plain names, as the driver's COPY wants them."""
+
+    schema: str | None
+    name: str
+    columns: list[str]
+
+
 class PartLayout:
     """The table of one part: the parent's key, then the columns of the codec's rows."""
 
@@ -94,6 +110,7 @@ class PartLayout:
             self.ordinal = quoted(part.ordinal)
         self.is_strings = isinstance(part, StringsPart)
         self.columns = Columns([part.table.c[name] for name in names])
+        self.copy_target = CopyTarget(part.table.schema, part.table.name, [part.parent, *names])
 
 
 class Layout:
@@ -107,4 +124,7 @@ class Layout:
         self.key_type = sql_type(table.c[mapping.key_column])
         names = [column for name, column in mapping.columns.items() if name != "id"]
         self.columns = Columns([table.c[name] for name in names])
+        self.copy_target = CopyTarget(
+            table.schema, table.name, [mapping.key_column, VERSION, *names, RESIDUE]
+        )
         self.parts = [PartLayout(part) for part in mapping.parts]

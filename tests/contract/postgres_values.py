@@ -1,0 +1,96 @@
+"""Strategies for contents that go as near to the edges of columns, and beyond, as JSON goes."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from manystore.records import Content, find_unspeakable
+from manystore.testing.samples import key_of
+
+_TEXT = st.one_of(
+    st.text(max_size=12),
+    st.text(st.characters(exclude_categories=[]), max_size=6),
+    st.sampled_from(
+        ["", "\x00", "a\x00b", "\ud800", "\udfffz", "\ufffd", "1e5", "-0.0", "\\u0000", "ΟΔΟΣ", "İ"]
+    ),
+)
+_NUMBERS = st.one_of(
+    st.integers(-(2**70), 2**70),
+    st.sampled_from([0, 1, -1, 2**15, 2**31, 2**53, 2**53 + 1, 2**63, -(2**63), -(2**63) - 1, 10**40]),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from([0.0, -0.0, 1.0, 0.1, 1e16, 9999999999999998.0, 1e22, 1e23, 1e-7, 5e-324, 1.5e300]),
+)
+_INSTANTS = st.one_of(
+    st.datetimes().map(lambda each: each.isoformat() + "Z"),
+    st.builds(
+        lambda moment, fraction, offset: f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}{offset}".rjust(20, "0"),
+        st.datetimes(),
+        st.sampled_from(["", ".0", ".5", ".123456", ".1234567", ".9999999", ".000000", ".0000001"]),
+        st.sampled_from(["Z", "z", "+00:00", "-00:00", "+05:30", "-14:00"]),
+    ),
+    st.sampled_from(["9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000001Z"]),
+)
+_DATES = st.one_of(st.dates().map(str), st.sampled_from(["9999-12-31", "0001-01-01"]))
+_UUIDS = st.one_of(
+    st.integers(0, 20).map(key_of),
+    st.uuids().map(str),
+    st.integers(0, 20).map(lambda number: key_of(number).upper()),
+)
+_JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), _NUMBERS, _TEXT),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(_TEXT, inner, max_size=3)),
+    max_leaves=8,
+)
+_TEXTS = st.lists(_TEXT, max_size=4)
+
+
+def _object(required: dict[str, Any] | None = None, **optional: Any) -> st.SearchStrategy[Content]:
+    """An object some of whose fields are missing or null, with now and then one that nobody declared."""
+    fields = {name: st.one_of(st.none(), values, values, values) for name, values in optional.items()}
+    declared = st.fixed_dictionaries(required or {}, optional=fields)
+    others = st.one_of(
+        st.just({}), st.dictionaries(st.sampled_from(["odd", "\x00", "ö", ""]), _JSON, max_size=2)
+    )
+    return st.builds(lambda mine, other: {**other, **mine}, declared, others)
+
+
+def _is_speakable(content: Content) -> bool:
+    return find_unspeakable(content) is None
+
+
+PEOPLE_CONTENTS = _object(
+    name=_TEXT,
+    born=_INSTANTS,
+    joined=_DATES,
+    active=st.booleans(),
+    visits=_NUMBERS,
+    weight=_NUMBERS,
+    tags=_TEXTS,
+    nicknames=_TEXTS,
+    extra=_JSON,
+    address=_object(street=_TEXT, city=_TEXT, since=_INSTANTS),
+    pets=st.lists(_object(id=_UUIDS, name=_TEXT, age=_NUMBERS), max_size=3),
+).filter(_is_speakable)
+"""Contents of people but for the id; e-mails are left out, so that no two clash."""
+
+GADGETS_CONTENTS = _object(
+    rank=_NUMBERS,
+    owner=_UUIDS,
+    themes=_TEXTS,
+    settings=_object(
+        colour=_TEXT,
+        loud=st.booleans(),
+        level=_NUMBERS,
+        ratio=_NUMBERS,
+        since=_DATES,
+        labels=_JSON,
+        inner=_object(code=_TEXT),
+    ),
+    plan=_object(tier=_TEXT, left=_NUMBERS),
+    parts=st.lists(
+        _object({"code": st.sampled_from("abcdefgh")}, sizes=_TEXTS, notes=_JSON),
+        max_size=3,
+        unique_by=lambda part: part["code"],
+    ),
+).filter(_is_speakable)
+"""Contents of gadgets but for the id and the title."""
