@@ -10,6 +10,7 @@ a **fence** per kind (the epoch under which it takes writes, or none) and **note
 the sync queue, leases), each changed by compare-and-set.
 """
 
+import datetime as dt
 from collections.abc import AsyncIterator, Sequence
 from typing import Literal, Protocol
 
@@ -76,6 +77,28 @@ class Refused(msgspec.Struct, frozen=True):
 Outcome = Applied | Ignored | Diverged | Refused
 
 
+class KeyVersion(msgspec.Struct, frozen=True):
+    """All of a record but its content."""
+
+    key: str
+    version: int
+    is_deleted: bool
+
+
+class RogueWrite(msgspec.Struct, frozen=True, kw_only=True):
+    """A write made behind the engine's back in a store that took no writes of the kind just then.
+
+    `version` is the one that the write left; `evidence` what was written, as JSON text in whatever form the
+    store could keep it; `by` who did it, as far as the store knows.
+    """
+
+    key: str
+    version: int
+    found_at: dt.datetime
+    evidence: str
+    by: str = ""
+
+
 class Twins(msgspec.Struct, frozen=True, kw_only=True):
     """Records that cannot both be held, because they share a value that `unique` says is one's own."""
 
@@ -129,6 +152,9 @@ class Store(Protocol):
     async def scan(self, kind: Kind, key_range: KeyRange, limit: int) -> list[Record]:
         """Up to `limit` records *and tombstones* of the range, by key in code-point order."""
 
+    async def versions(self, kind: Kind, key_range: KeyRange, limit: int) -> list[KeyVersion]:
+        """What `scan` would return, without reading any content."""
+
     async def ranges(self, kind: Kind, count: int) -> list[KeyRange]:
         """About `count` ranges of like size that together cover every key once; at least one."""
 
@@ -138,17 +164,25 @@ class Store(Protocol):
     # -- writing, as the truth -----------------------------------------------------------------------
 
     async def put(
-        self, kind: Kind, key: str, content: Content, *, expected: int | None, epoch: int
+        self,
+        kind: Kind,
+        key: str,
+        content: Content,
+        *,
+        expected: int | None,
+        epoch: int,
+        above: int = 0,
     ) -> Record:
         """Write the record if its live version is `expected` (None: if there is none), under `epoch`.
 
-        The new version is one above the last that the key ever had, tombstones included; 1 for a new key.
+        The new version is one above the last that the key ever had, tombstones included, and above `above`;
+        1 for a new key by default.
         Raises VersionConflictError, StaleEpochError, UniqueError, MissingParentError,
         NotRepresentableError, InvalidRecordError; whatever is raised, nothing was written.
         """
 
-    async def delete(self, kind: Kind, key: str, *, expected: int, epoch: int) -> Record:
-        """Leave a tombstone if the live version is `expected`, under `epoch`; returns it.
+    async def delete(self, kind: Kind, key: str, *, expected: int, epoch: int, above: int = 0) -> Record:
+        """Leave a tombstone if the live version is `expected`, under `epoch`, above `above`; returns it.
 
         Raises VersionConflictError (also where there is nothing to delete) and StaleEpochError.
         """
@@ -179,6 +213,17 @@ class Store(Protocol):
 
     async def head(self, kind: Kind) -> Position:
         """A position that every write accepted before this call lies at or below."""
+
+    async def rogue_writes(self, kind: Kind) -> list[RogueWrite]:
+        """Writes made behind the engine's back while the kind's fence did not admit writes here, by key.
+
+        Each is kept with what it wrote when it is made, or at the latest before anything replaces it, until
+        it is forgotten. While the fence admits writes, or before there is one, whatever others write is
+        captured as a change like any other.
+        """
+
+    async def forget_rogue_write(self, kind: Kind, rogue: RogueWrite) -> bool:
+        """Let one go now that somebody has decided about it; whether it was still there."""
 
     # -- fences and notes ----------------------------------------------------------------------------
 
