@@ -1,38 +1,44 @@
-"""The actions of a move, each from where things stand to its result; a worker runs them, so may a test."""
+"""The actions of a move, each from where things stand to its result; workers share the steps of some."""
 
+import asyncio
+import contextlib
 import random
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Final, TypeVar
 
 import msgspec
 
 from manystore.clock import Clock
-from manystore.errors import StepRefusedError
+from manystore.errors import StepRefusedError, UnavailableError
 from manystore.followers.queue import audit
 from manystore.followers.sync import Track
 from manystore.moves.archive import write_archive
-from manystore.moves.certificate import CertificateFolder, changed_ranges
-from manystore.moves.conditions import (
-    absolute_reasons,
-    overridable_reasons,
-    queue_reasons,
-    valid_certificate,
-)
-from manystore.moves.copy import Copy
-from manystore.moves.cut_over import cut_over, describe
+from manystore.moves.certificate import CertificateFolder
+from manystore.moves.conditions import absolute_reasons, overridable_reasons, valid_certificate
+from manystore.moves.copy import Copying
+from manystore.moves.cut_over import cut_over
+from manystore.moves.pace import Pace
 from manystore.moves.plan import plan
-from manystore.moves.progress import Report, unreported
+from manystore.moves.procedures import Begun, Means, OneStep, Order, Procedure, Result
+from manystore.moves.progress import Gauge, Report, unreported
+from manystore.moves.ranges import checkpoints
 from manystore.moves.tasks import Action, Override
-from manystore.moves.verify import Basis, Verifier
+from manystore.moves.verify import Basis
+from manystore.moves.verifying import Rechecking, Verifying
 from manystore.placement import Phase, Placement, State, read_state, step
 from manystore.stores.objects import ObjectStorage
-from manystore.stores.store import KeyRange
 
-Result = dict[str, Any]
+T = TypeVar("T")
+
+AT_ONCE: Final = 2
+"""Ranges that one process has at work at a time."""
+TELL_EVERY: Final = 0.2
+"""Seconds between two pieces of progress."""
+_STAGES: Final = {Action.START: "copy", Action.VERIFY: "verify", Action.RECHECK: "recheck"}
 
 
 class Mover:
-    """Carries out one action for one kind of a family of placements."""
+    """Carries out actions for the kinds of a family of placements: whole, or one step of a procedure."""
 
     def __init__(
         self,
@@ -47,15 +53,17 @@ class Mover:
     ) -> None:
         self._family, self._folder, self._objects, self._soak = family, folder, objects, soak
         self._clock, self._random, self._lease = clock, randomness, lease
-        self._actions: Final = {
-            Action.PLAN: self.plan,
-            Action.START: self.start,
-            Action.VERIFY: self.verify,
-            Action.CUT_OVER: self.cut_over,
-            Action.CUT_BACK: self.cut_back,
-            Action.RECHECK: self.recheck,
-            Action.FINISH: self.finish,
-            Action.REOPEN: self.reopen,
+        means = Means(family=family, clock=clock, randomness=randomness, pace=Pace(clock))
+        self._means: Final = means
+        self._actions: Final[Mapping[Action, Procedure]] = {
+            Action.PLAN: OneStep(self.plan, clock),
+            Action.START: Copying(means, self._demand),
+            Action.VERIFY: Verifying(means, folder),
+            Action.CUT_OVER: OneStep(self.cut_over, clock),
+            Action.CUT_BACK: OneStep(self.cut_back, clock),
+            Action.RECHECK: Rechecking(means, folder),
+            Action.FINISH: OneStep(self.finish, clock),
+            Action.REOPEN: OneStep(self.reopen, clock),
         }
 
     async def carry_out(
@@ -66,56 +74,56 @@ class Mover:
         report: Report = unreported,
         override: Override | None = None,
     ) -> Result:
-        """The result of an action. Raises StepRefusedError where its conditions are not met.
+        """The result of an action, all of it done here. Raises StepRefusedError where it must not be.
 
         With an `override`, the conditions that a person may answer for are written down instead (`audit`).
         """
-        return await self._actions[action](kind, report, override)
+        run = f"{self._random.getrandbits(64):016x}"
+        begun = await self.begin(Order(action=action, kind=kind, run=run, override=override))
+        async with self.telling(begun, report):
+            results = await side_by_side(begun.ranges, lambda number: self.do_range(begun, number))
+        return await self.end(begun, results, report)
+
+    async def begin(self, order: Order) -> Begun:
+        """See Procedure.begin."""
+        return await self._actions[order.action].begin(order)
+
+    async def do_range(self, begun: Begun, number: int) -> bytes:
+        """See Procedure.do_range."""
+        return await self._actions[begun.order.action].do_range(begun, number)
+
+    async def end(self, begun: Begun, results: Sequence[bytes], report: Report = unreported) -> Result:
+        """See Procedure.end."""
+        return await self._actions[begun.order.action].end(begun, results, report)
+
+    @contextlib.asynccontextmanager
+    async def telling(self, begun: Begun, report: Report) -> AsyncIterator[None]:
+        """Report how far all ranges have come, whoever is at them, for the length of the block."""
+        if not begun.ranges:
+            yield
+            return
+        task = asyncio.create_task(self._tell(begun, report), name=f"progress of {begun.order.kind}")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _tell(self, begun: Begun, report: Report) -> None:
+        gauge = Gauge(_STAGES[begun.order.action], begun.total, self._clock)
+        notes = self._means.notes_of(begun)
+        while True:
+            # What cannot be told now is told next time; the work itself goes on, or says why not.
+            with contextlib.suppress(UnavailableError):
+                await report(gauge.read(await checkpoints(notes, begun.run)))
+            await self._clock.sleep(TELL_EVERY)
 
     async def plan(self, kind: str, report: Report, override: Override | None) -> Result:
         """Find what the copy would refuse, before anything is written."""
         placement = self._family[kind]
         found = await plan(placement, await read_state(placement), clock=self._clock, report=report)
-        return _builtins(found) | {"isClear": found.is_clear}
-
-    async def start(self, kind: str, report: Report, override: Override | None) -> Result:
-        """Let the copy follow from now on, and carry over all that was there before."""
-        placement = self._family[kind]
-        state = await read_state(placement)
-        track = self._track(placement, state)
-        if not state.phase.has_copy:
-            onward = Phase.DUAL_WRITE_SOURCE_READ
-            await self._demand(state, onward, track, override)
-            state = await step(placement, state, onward) or await read_state(placement)
-        # First the follower's place in the log, then the copy: what is written in between arrives twice.
-        await track.begin_at_head()
-        copied = await Copy(track, str(state.truth_since), clock=self._clock, report=report).run()
-        await track.reach(await track.truth.head(track.kind))
-        return _builtins(copied) | {"queued": len(await track.queue.entries())}
-
-    async def verify(self, kind: str, report: Report, override: Override | None) -> Result:
-        """Compare both sides in full; a certificate where they agree."""
-        placement = self._family[kind]
-        state = await read_state(placement)
-        if not state.phase.has_copy:
-            reason = f"At {state.phase.value} there is no copy to compare with: start the move first."
-            raise StepRefusedError(kind=kind, step=Action.VERIFY.value, conditions=[reason])
-        track = self._track(placement, state)
-        found = await Verifier(track, clock=self._clock, report=report).full()
-        queued = await track.queue.entries()
-        result = {
-            "compared": found.compared,
-            "seconds": found.seconds,
-            "differences": found.difference_count,
-            "samples": [describe(difference) for difference in found.differences[:20]],
-            "queued": len(queued),
-            "certificate": None,
-        }
-        if found.agrees and not queue_reasons(queued):
-            now = self._clock.now()
-            certificate = self._folder.issue(placement, state, found, queued=len(queued), now=now)
-            result["certificate"] = str(self._folder.folder / certificate.name)
-        return result
+        result: Result = msgspec.to_builtins(found)
+        return result | {"isClear": found.is_clear}
 
     async def cut_over(self, kind: str, report: Report, override: Override | None) -> Result:
         """Make the target the truth."""
@@ -124,25 +132,6 @@ class Mover:
     async def cut_back(self, kind: str, report: Report, override: Override | None) -> Result:
         """Make the source the truth again."""
         return await self._move_truth(kind, Phase.DUAL_WRITE_SOURCE_READ, override)
-
-    async def recheck(self, kind: str, report: Report, override: Override | None) -> Result:
-        """Compute the newest certificate's digests anew on both sides."""
-        placement = self._family[kind]
-        state = await read_state(placement)
-        certificate, reason = valid_certificate(self._folder, placement, state)
-        if certificate is None:
-            raise StepRefusedError(kind=kind, step=Action.RECHECK.value, conditions=[reason or ""])
-        ranges = [KeyRange(proof.after, proof.upto) for proof in certificate.ranges]
-        verifier = Verifier(self._track(placement, state), clock=self._clock, report=report)
-        found = await verifier.full(ranges)
-        changed = changed_ranges(certificate, found)
-        return {
-            "certificate": certificate.name,
-            "holds": not changed and found.agrees,
-            "changedRanges": len(changed),
-            "differences": found.difference_count,
-            "samples": [describe(difference) for difference in found.differences[:20]],
-        }
 
     async def finish(self, kind: str, report: Report, override: Override | None) -> Result:
         """Let the source rest after the soak: nothing follows any more, and what it holds is archived."""
@@ -201,7 +190,8 @@ class Mover:
         )
         if override is not None and moved.overridden:
             await self._audit(track, phase, override, moved.overridden)
-        return _builtins(moved) | {"phase": moved.phase.value}
+        result: Result = msgspec.to_builtins(moved)
+        return result
 
     async def _demand(self, state: State, phase: Phase, track: Track, override: Override | None) -> None:
         """Refuse the step where conditions are not met, or write down who answers for those that are not."""
@@ -235,9 +225,23 @@ class Mover:
         )
 
     def _track(self, placement: Placement, state: State) -> Track:
-        return Track(placement, state, clock=self._clock, randomness=self._random)
+        return self._means.track(placement.kind.name, state)
 
 
-def _builtins(report: msgspec.Struct) -> Result:
-    built: Result = msgspec.to_builtins(report)
-    return built
+async def side_by_side(count: int, do: Callable[[int], Awaitable[T]], at_once: int = AT_ONCE) -> list[T]:
+    """`do` each number below `count`, a few at a time; the results in order. Raises what the first raised."""
+    results: dict[int, T] = {}
+    todo = iter(range(count))
+
+    async def work() -> None:
+        for number in todo:
+            results[number] = await do(number)
+
+    workers = [asyncio.ensure_future(work()) for _ in range(min(count, at_once))]
+    try:
+        await asyncio.gather(*workers)
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+    return [results[number] for number in range(count)]

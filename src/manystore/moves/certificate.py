@@ -19,7 +19,8 @@ from manystore.errors import CertificateError
 from manystore.moves.verify import Basis, RangeProof, Verification
 from manystore.placement import Placement, State
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+"""Raised when digests come to be computed in another way, so that old ones are not taken for changed data."""
 
 
 class Certificate(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -114,6 +115,9 @@ class CertificateFolder:
             raise CertificateError(certificate=name, reason="the file cannot be read") from error
         except msgspec.MsgspecError as error:
             raise CertificateError(certificate=name, reason=f"the file is not one: {error}") from error
+        if certificate.format != FORMAT:
+            reason = f"it is of format {certificate.format}, and this version reads {FORMAT}: verify again"
+            raise CertificateError(certificate=name, reason=reason)
         if certificate.sha256 != _seal(certificate):
             raise CertificateError(certificate=name, reason="its text was altered after it was issued")
         return certificate

@@ -1,0 +1,144 @@
+"""Comparing one range of keys from end to end, in steps that can be stopped and gone on with.
+
+What a range comes to is a running digest for either side, a count, and samples of what differs. All of it is
+kept in the range's checkpoint every now and then, so a killed worker's range is gone on with by another one,
+and the sum of the checkpoints is how far the whole is.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Iterable
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from manystore.clock import Clock
+from manystore.comparison import Difference
+from manystore.followers.sync import Track
+from manystore.moves.pace import Pace
+from manystore.moves.ranges import Checkpoint, keep_checkpoint
+from manystore.moves.verify import PAGE, RangeProof, Settled, Verifier
+from manystore.records import Kind, Record
+from manystore.stores.store import KeyRange, Store
+
+SAMPLES: Final = 100
+"""Differences of one range that are kept in full; all are counted."""
+KEEP_EVERY: Final = 0.25
+"""Seconds between two checkpoints of a range: what a kill costs, and how often progress is told."""
+
+_FIRST: Final = bytes(32)
+
+
+class ComparisonCheckpoint(Checkpoint, kw_only=True):
+    """How far the comparison of a range has come: everything up to `after` is in the digests."""
+
+    after: str | None = None
+    count: int = 0
+    truth_digest: bytes = _FIRST
+    copy_digest: bytes = _FIRST
+    difference_count: int = 0
+    differences: list[Difference] = msgspec.field(default_factory=list)
+
+    def take_in(self, judged: Iterable[Settled]) -> None:
+        """Add records, in key order."""
+        for settled in judged:
+            self.count += settled.truth is not None
+            self.truth_digest = chain(self.truth_digest, settled.truth)
+            self.copy_digest = chain(self.copy_digest, settled.copy)
+            if settled.difference is not None:
+                self.difference_count += 1
+                if len(self.differences) < SAMPLES:
+                    self.differences.append(settled.difference)
+
+
+class RangeCompared(msgspec.Struct, frozen=True):
+    """What the comparison of one range found. `differences` are the first ones; the count is of all."""
+
+    proof: RangeProof
+    compared: int
+    difference_count: int
+    differences: tuple[Difference, ...]
+
+
+def chain(digest: bytes, record: Record | None) -> bytes:
+    """The running digest of one side after one more record, or none."""
+    if record is None:
+        return digest
+    head = f"{record.key}\0{record.version}\0".encode("utf-8", "surrogatepass")
+    return hashlib.sha256(digest + head + (b"\0" if record.content is None else record.digest)).digest()
+
+
+class RangeComparison:
+    """One range of one direction of one kind, and the note of its checkpoint."""
+
+    def __init__(self, track: Track, name: str, key_range: KeyRange, *, clock: Clock, pace: Pace) -> None:
+        self._track, self._name, self._range = track, name, key_range
+        self._clock, self._pace = clock, pace
+        self._verifier = Verifier(track, clock=clock)
+
+    async def run(self) -> RangeCompared:
+        """Compare what is left. Raises UnavailableError when a store stays away for too long."""
+        at = await self._checkpoint()
+        if not at.finished:
+            await self._walk(at)
+        return RangeCompared(
+            proof=RangeProof(
+                after=self._range.after,
+                upto=self._range.upto,
+                count=at.count,
+                truth_digest=at.truth_digest.hex(),
+                copy_digest=at.copy_digest.hex(),
+            ),
+            compared=at.done,
+            difference_count=at.difference_count,
+            differences=tuple(at.differences),
+        )
+
+    async def _checkpoint(self) -> ComparisonCheckpoint:
+        note = await self._pace.ask(partial(self._track.copy.note, self._name))
+        if note.revision:
+            return msgspec.json.decode(note.value, type=ComparisonCheckpoint)
+        return ComparisonCheckpoint(after=self._range.after)
+
+    async def _walk(self, at: ComparisonCheckpoint) -> None:
+        """Walk both sides in step: a page of the truth, and the same stretch of the copy."""
+        kept = self._clock.monotonic()
+        page = await self._page(at.after)
+        while not at.finished:
+            async with self._pace.turn():
+                at.finished = len(page) < PAGE
+                upto = self._range.upto if at.finished else page[-1].key
+                stretch = KeyRange(at.after, upto)
+                copy, kind = self._track.copy, self._track.kind
+                ahead = self._nothing() if at.finished else self._page(upto)
+                there, following = await asyncio.gather(
+                    self._pace.ask(partial(read_stretch, copy, kind, stretch)), ahead
+                )
+                at.take_in(await self._pace.ask(partial(self._verifier.judge, page, there)))
+                at.after, at.done, page = upto, at.done + len(page), following
+                self._pace.went_well()
+            if at.finished or self._clock.monotonic() - kept >= KEEP_EVERY:
+                kept, at.slowed = self._clock.monotonic(), self._pace.slowed
+                value = msgspec.json.encode(at)
+                await self._pace.ask(partial(keep_checkpoint, self._track.copy, self._name, value))
+
+    async def _page(self, after: str | None) -> list[Record]:
+        rest = KeyRange(after, self._range.upto)
+        return await self._pace.ask(partial(self._track.truth.scan, self._track.kind, rest, PAGE))
+
+    @staticmethod
+    async def _nothing() -> list[Record]:
+        return []
+
+
+async def read_stretch(store: Store, kind: Kind, key_range: KeyRange) -> dict[str, Record]:
+    """Everything a store holds in a stretch of keys that is a page long on the other side."""
+    found: dict[str, Record] = {}
+    after = key_range.after
+    while True:
+        page = await store.scan(kind, KeyRange(after, key_range.upto), PAGE)
+        found.update((record.key, record) for record in page)
+        if len(page) < PAGE:
+            return found
+        after = page[-1].key

@@ -1,0 +1,154 @@
+"""The actions that compare all records of both stores: one issues a certificate, one checks it again."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from manystore.errors import StepRefusedError
+from manystore.followers.sync import Track
+from manystore.moves.certificate import CertificateFolder, changed_ranges
+from manystore.moves.comparing import RangeCompared, RangeComparison
+from manystore.moves.conditions import queue_reasons, valid_certificate
+from manystore.moves.cut_over import describe
+from manystore.moves.procedures import Begun, Means, Order, Result
+from manystore.moves.progress import Report
+from manystore.moves.ranges import (
+    Cut,
+    Outline,
+    checkpoint_name,
+    cut,
+    forget_runs,
+    outlined,
+    read_outline,
+)
+from manystore.moves.verify import MOST_SAMPLES, Verification, Verifier
+from manystore.placement import State, read_state
+from manystore.stores.store import KeyRange
+
+_SHOWN: Final = 20
+
+
+class Comparison:
+    """What both actions share: how a comparison of everything is begun, done range by range, and added up."""
+
+    def __init__(self, means: Means, folder: CertificateFolder) -> None:
+        self._means, self._folder = means, folder
+
+    async def _begin(
+        self, order: Order, state: State, choose: Callable[[Track], Awaitable[Cut]], certificate: str = ""
+    ) -> Begun:
+        """Take the basis and the ranges once for this order, whoever begins it and how often."""
+        track, began_at = self._means.track(order.kind, state), self._means.clock.now()
+        step = f"moves/{order.kind}/comparisons/"
+        # The epoch is in the name: what was compared before a cut-over says nothing after it.
+        run = f"{step}{state.epoch}-{order.run}/"
+        await forget_runs(track.copy, step, but=run)
+
+        async def make() -> Outline:
+            # The basis comes first, so that whatever is read after it is covered by what is checked since it.
+            basis = await Verifier(track, clock=self._means.clock).basis()
+            ranges, total = await choose(track)
+            return Outline(ranges=ranges, total=total, basis=basis, certificate=certificate)
+
+        outline = await outlined(track.copy, run, make)
+        return Begun(
+            order=order,
+            began_at=began_at,
+            state=state,
+            run=run,
+            ranges=len(outline.ranges),
+            total=outline.total,
+        )
+
+    async def do_range(self, begun: Begun, number: int) -> bytes:
+        """Compare one range."""
+        track, means = self._means.track_of(begun), self._means
+        outline = await means.pace.ask(partial(read_outline, track.copy, begun.run))
+        comparison = RangeComparison(
+            track,
+            checkpoint_name(begun.run, number),
+            outline.ranges[number],
+            clock=means.clock,
+            pace=means.pace,
+        )
+        return msgspec.json.encode(await comparison.run())
+
+    async def _sum(self, begun: Begun, results: Sequence[bytes]) -> Verification:
+        """One verification out of all ranges, which lie in key order."""
+        track = self._means.track_of(begun)
+        outline = await read_outline(track.copy, begun.run)
+        compared = [msgspec.json.decode(result, type=RangeCompared) for result in results]
+        samples = [difference for each in compared for difference in each.differences]
+        return Verification(
+            depth="full",
+            basis=outline.basis,
+            compared=sum(each.compared for each in compared),
+            seconds=round(self._means.seconds_since(begun.began_at), 3),
+            difference_count=sum(each.difference_count for each in compared),
+            differences=tuple(samples[:MOST_SAMPLES]),
+            ranges=tuple(each.proof for each in compared),
+        )
+
+
+class Verifying(Comparison):
+    """Compare both sides in full; a certificate where they agree."""
+
+    async def begin(self, order: Order) -> Begun:
+        """Take the basis, then cut the truth into ranges."""
+        state = await read_state(self._means.family[order.kind])
+        if not state.phase.has_copy:
+            reason = f"At {state.phase.value} there is no copy to compare with: start the move first."
+            raise StepRefusedError(kind=order.kind, step=order.action.value, conditions=[reason])
+        return await self._begin(order, state, lambda track: cut(track.truth, track.kind))
+
+    async def end(self, begun: Begun, results: Sequence[bytes], report: Report) -> Result:
+        """Add up, and issue the certificate."""
+        track, found = self._means.track_of(begun), await self._sum(begun, results)
+        queued = await track.queue.entries()
+        result = {
+            "compared": found.compared,
+            "seconds": found.seconds,
+            "differences": found.difference_count,
+            "samples": [describe(difference) for difference in found.differences[:_SHOWN]],
+            "queued": len(queued),
+            "certificate": None,
+        }
+        if found.agrees and not queue_reasons(queued) and begun.state is not None:
+            now = self._means.clock.now()
+            issued = self._folder.issue(track.placement, begun.state, found, queued=len(queued), now=now)
+            result["certificate"] = str(self._folder.folder / issued.name)
+        return result
+
+
+class Rechecking(Comparison):
+    """Compute the newest certificate's digests anew on both sides."""
+
+    async def begin(self, order: Order) -> Begun:
+        """Take the ranges of the certificate."""
+        placement = self._means.family[order.kind]
+        state = await read_state(placement)
+        certificate, reason = valid_certificate(self._folder, placement, state)
+        if certificate is None:
+            raise StepRefusedError(kind=order.kind, step=order.action.value, conditions=[reason or ""])
+        ranges = tuple(KeyRange(proof.after, proof.upto) for proof in certificate.ranges)
+
+        async def choose(track: Track) -> Cut:
+            return ranges, await track.truth.count(track.kind)
+
+        return await self._begin(order, state, choose, certificate.name)
+
+    async def end(self, begun: Begun, results: Sequence[bytes], report: Report) -> Result:
+        """Compare with what the certificate says."""
+        found = await self._sum(begun, results)
+        outline = await read_outline(self._means.track_of(begun).copy, begun.run)
+        certificate = self._folder.read(outline.certificate)
+        changed = changed_ranges(certificate, found)
+        return {
+            "certificate": certificate.name,
+            "holds": not changed and found.agrees,
+            "changedRanges": len(changed),
+            "differences": found.difference_count,
+            "samples": [describe(difference) for difference in found.differences[:_SHOWN]],
+        }
