@@ -18,12 +18,21 @@ from cyclopts import App
 
 import manystore.errors
 import mystira.errors
+from manystore.clock import SystemClock
 from manystore.records import Field, FieldType, Kind
+from manystore.stores.memory import MemoryStore
 from manystore.stores.postgres import Mapping
 from mystira.cli import exits
 from mystira.cli.commands import app
+from mystira.gateways.idempotency import MemoryIdempotencyKeys
+from mystira.http.operations import Operation
+from mystira.http.problems import CODES
+from mystira.http.service import Service
 from mystira.placement import PHASE_NAMES, PLACEMENT
+from mystira.platform import Platform
 from mystira.schema.mappings import MAPPINGS
+from mystira.services.admin import admin_api
+from mystira.services.app_api import app_api
 from mystira.settings import PREFIX, Allowed, Settings
 from tests.documents import ROOT
 
@@ -242,6 +251,51 @@ def _row(name: str, field: Field, place: str) -> list[str]:
     return [f"`{name}`", field.type.value, field.label.value, place]
 
 
+# -- the services --------------------------------------------------------------------------------------
+
+
+def services() -> list[Service]:
+    """The documented services, over stores that nobody opens."""
+    clock = SystemClock()
+    platform = Platform(Settings(), MemoryStore(), MemoryStore(), node="reference", clock=clock)
+    return [app_api(platform, MemoryIdempotencyKeys(clock)), admin_api(platform)]
+
+
+def operations_text() -> str:
+    """What each service can be asked."""
+    return "\n\n".join(f"### {service.title}\n\n{_operations_table(service)}" for service in services())
+
+
+def _operations_table(service: Service) -> str:
+    head = ["operation", "does", "sends", "answers", "refuses with"]
+    return table(head, (_operation(service.prefix, each) for each in service.operations))
+
+
+def _operation(prefix: str, operation: Operation[Any]) -> list[str]:
+    sent = []
+    if operation.guarded:
+        sent.append("`If-Match`")
+    if operation.keyed:
+        sent.append("`Idempotency-Key`")
+    if operation.revalidates:
+        sent.append("`If-None-Match`")
+    if operation.names_actor:
+        sent.append("`X-Actor`")
+    return [
+        f"`{operation.method} {prefix}{operation.path}`",
+        operation.summary,
+        ", ".join(sent),
+        ", ".join(str(status) for status in operation.answers),
+        ", ".join(f"`{code}`" for code in operation.refuses),
+    ]
+
+
+def codes_table() -> str:
+    """Every code with which a service refuses."""
+    rows = ([f"`{code.code}`", str(code.status), code.title, code.remedy] for code in CODES.values())
+    return table(["code", "status", "what happened", "what to do"], rows)
+
+
 # -- the pages -----------------------------------------------------------------------------------------
 
 
@@ -253,6 +307,8 @@ PARTS: Final[dict[str, tuple[str, Callable[[], str]]]] = {
     "tree of the engine": ("engine-errors.md", lambda: tree(manystore.errors)),
     "tree of the platform": ("exit-codes.md", lambda: tree(mystira.errors)),
     "kinds": ("kinds.md", kinds_text),
+    "operations": ("http-api.md", operations_text),
+    "codes of the services": ("errors.md", codes_table),
 }
 """Which part stands in which page, and what makes it."""
 
