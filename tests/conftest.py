@@ -28,3 +28,13 @@ async def postgres_database(postgres_url: str) -> AsyncIterator[str]:
         await owner.execute(f'drop database "{name}" with (force)')
     finally:
         await owner.close()
+
+
+@pytest_asyncio.fixture(scope="module")
+async def sample_database(postgres_database: str) -> str:
+    """A database with tables for the engine's sample kinds."""
+    # Only here, so that tests without a database do not load what describes tables.
+    from tests.contract.postgres_tables import prepare  # noqa: PLC0415
+
+    await prepare(postgres_database)
+    return postgres_database

@@ -17,7 +17,9 @@ from manystore.stores.postgres import (
 from manystore.testing.samples import LETTERS, PEOPLE, WORDS
 
 METADATA = sa.MetaData()
-_ENGINE_TABLES = [f"manystore.{name}" for name in ("fences", "notes", "tombstones", "change_log")]
+_ENGINE_TABLES = [
+    f"manystore.{name}" for name in ("fences", "notes", "tombstones", "change_log", "rogue_writes")
+]
 
 
 def _engine_columns() -> list[sa.Column[object]]:

@@ -4,19 +4,11 @@ from collections.abc import AsyncIterator
 from typing import ClassVar
 
 import pytest
-import pytest_asyncio
 
 from manystore.stores.postgres import PostgresStore
 from manystore.stores.store import Store
 from manystore.testing.contract import StoreContract
-from tests.contract.postgres_tables import MAPPINGS, clear, prepare
-
-
-@pytest_asyncio.fixture(scope="module")
-async def database(postgres_database: str) -> str:
-    """A database with the tables of the sample kinds."""
-    await prepare(postgres_database)
-    return postgres_database
+from tests.contract.postgres_tables import MAPPINGS, clear
 
 
 class TestPostgres(StoreContract):
@@ -26,16 +18,16 @@ class TestPostgres(StoreContract):
     )
 
     @pytest.fixture
-    async def store(self, database: str) -> AsyncIterator[Store]:
-        await clear(database)
-        store = PostgresStore(database, MAPPINGS)
+    async def store(self, sample_database: str) -> AsyncIterator[Store]:
+        await clear(sample_database)
+        store = PostgresStore(sample_database, MAPPINGS)
         await store.open()
         yield store
         await store.close()
 
     @pytest.fixture
-    async def second(self, store: Store, database: str) -> AsyncIterator[Store]:
-        store = PostgresStore(database, MAPPINGS)
+    async def second(self, store: Store, sample_database: str) -> AsyncIterator[Store]:
+        store = PostgresStore(sample_database, MAPPINGS)
         await store.open()
         yield store
         await store.close()

@@ -15,7 +15,8 @@ transaction (so a pooler between us and the server does no harm):
   an account goes and `on delete set null` reaches into a profile, the profile has changed.
 - **anyone else** (psql, a report's repair, a foreign key's action): the triggers raise the root's version
   if the statement did not, leave a tombstone for what is deleted, let a change of a part raise its root, and
-  log it all. TRUNCATE, which no row trigger sees, is refused.
+  log it all. TRUNCATE, which no row trigger sees, is refused. Where the fence does not admit writes of the
+  kind, such a write is a rogue, and kept with what it wrote as well.
 """
 
 from typing import Final
@@ -23,7 +24,7 @@ from typing import Final
 from manystore.stores.postgres.mapping import RESIDUE, VERSION, Mapping, Part
 from manystore.stores.postgres.quoting import literal, quoted, quoted_table
 
-RELEASE: Final = 1
+RELEASE: Final = 2
 """Raised whenever `control_statements` changes, so that an opening store knows whether to run them."""
 
 STALE_EPOCH: Final = "MS001"
@@ -31,6 +32,9 @@ STALE_EPOCH: Final = "MS001"
 
 LOCK_SPACE: Final = 0x6D616E79
 """First half of every advisory lock of the engine; the second is a hash of the kind's name."""
+
+ABOVE: Final = "manystore.above"
+"""A setting of the transaction: the version that the tombstone of a record deleted in it has to pass."""
 
 COPY_LOCK_SPACE: Final = LOCK_SPACE + 1
 """The same for those who write as a copy; writers of the truth do not wait for them, nor they for those."""
@@ -76,6 +80,16 @@ create table if not exists manystore.change_log (
     version bigint not null,
     at timestamptz not null default now(),
     primary key (kind, xid, seq)
+);
+
+create table if not exists manystore.rogue_writes (
+    kind text collate "C" not null,
+    key text collate "C" not null,
+    version bigint not null,
+    found_at timestamptz not null default clock_timestamp(),
+    evidence jsonb not null,
+    made_by text not null,
+    primary key (kind, key, version)
 )
 """
 
@@ -151,6 +165,29 @@ begin
 end $$
 """
 
+# What an action of a foreign key does in a transaction of the engine's own is no rogue write, so the mode is
+# asked first. Several statements of one transaction share a version, and their evidence is put together.
+_KEEP_ROGUE: Final = """
+create or replace function manystore.keep_rogue(
+    its_kind text, its_key text, its_version bigint, its_table text, operation text, written jsonb
+) returns void
+language plpgsql volatile as $$
+begin
+    if coalesce(current_setting('manystore.mode', true), '') <> ''
+        or not exists (select from manystore.fences where kind = its_kind and not admits)
+    then
+        return;
+    end if;
+    insert into manystore.rogue_writes as rogue (kind, key, version, evidence, made_by)
+    values (
+        its_kind, its_key, its_version,
+        jsonb_build_array(jsonb_build_object('table', its_table, 'operation', operation, 'row', written)),
+        concat_ws(' ', session_user, nullif(current_setting('application_name'), ''), inet_client_addr())
+    )
+    on conflict (kind, key, version) do update set evidence = rogue.evidence || excluded.evidence;
+end $$
+"""
+
 _REFUSE_TRUNCATE: Final = """
 create or replace function manystore.refuse_truncate() returns trigger
 language plpgsql as $$
@@ -171,6 +208,7 @@ def control_statements() -> list[str]:
         _ENTER_COPY.strip(),
         _ADMIT_COPY.strip(),
         _RAISE_FENCE.strip(),
+        _KEEP_ROGUE.strip(),
         _REFUSE_TRUNCATE.strip(),
         "delete from manystore.release",
         f"insert into manystore.release (number) values ({RELEASE})",
@@ -246,7 +284,7 @@ end $$""".strip()
 
 
 def _after_function(mapping: Mapping) -> str:
-    """Tombstones and the log.
+    """Tombstones, the log, and evidence of what was not to be written here.
 
     An insert may have waited for the delete of the same key to commit, which its `before` could not see: the
     second look at the tombstone is what keeps versions rising. Such an insert is refused as a serialization
@@ -258,25 +296,32 @@ create or replace function {_function(mapping, "after")}() returns trigger
 language plpgsql as $$
 declare
     buried bigint;
+    its_key text;
+    its_version bigint;
 begin
     if tg_op = 'DELETE' then
-        insert into manystore.tombstones as stone (kind, key, version)
-        values ({kind}, old.{key}::text, old.{VERSION} + 1)
+        its_key := old.{key}::text;
+        its_version := greatest(old.{VERSION}, nullif(current_setting('{ABOVE}', true), '')::bigint) + 1;
+        insert into manystore.tombstones as stone (kind, key, version) values ({kind}, its_key, its_version)
         on conflict (kind, key) do update set version = greatest(stone.version, excluded.version);
-        insert into manystore.change_log (kind, key, version)
-        values ({kind}, old.{key}::text, old.{VERSION} + 1);
-        return null;
+    else
+        its_key := new.{key}::text;
+        its_version := new.{VERSION};
     end if;
     if tg_op = 'INSERT' then
-        delete from manystore.tombstones where kind = {kind} and key = new.{key}::text
+        delete from manystore.tombstones where kind = {kind} and key = its_key
         returning version into buried;
-        if buried >= new.{VERSION} then
-            raise exception 'record % was deleted meanwhile; repeat the insert', new.{key}
+        if buried >= its_version then
+            raise exception 'record % was deleted meanwhile; repeat the insert', its_key
                 using errcode = 'serialization_failure';
         end if;
     end if;
-    insert into manystore.change_log (kind, key, version)
-    values ({kind}, new.{key}::text, new.{VERSION});
+    insert into manystore.change_log (kind, key, version) values ({kind}, its_key, its_version);
+    if coalesce(current_setting('manystore.mode', true), '') = '' then
+        perform manystore.keep_rogue(
+            {kind}, its_key, its_version, tg_table_name, tg_op, to_jsonb(coalesce(new, old))
+        );
+    end if;
     return null;
 end $$""".strip()
 
@@ -299,6 +344,11 @@ begin
     where {key} in (
         case when tg_op <> 'INSERT' then old.{parent} end, case when tg_op <> 'DELETE' then new.{parent} end
     ) and xmin <> pg_current_xact_id()::xid;
+    if coalesce(current_setting('manystore.mode', true), '') = '' then
+        perform manystore.keep_rogue(
+            {literal(kind)}, t.{key}::text, t.{VERSION}, tg_table_name, tg_op, to_jsonb(coalesce(new, old))
+        ) from {root} t where t.{key} = coalesce(new.{parent}, old.{parent});
+    end if;
     return null;
 end $$""".strip(),
         f"create or replace trigger manystore_part after insert or update or delete "

@@ -19,7 +19,7 @@ from typing import Any, Final
 from manystore.changes import START, Change, ChangeBatch, Position
 from manystore.records import Kind
 from manystore.stores.postgres.connections import Connections
-from manystore.stores.store import Fence, Note
+from manystore.stores.store import Fence, Note, RogueWrite
 
 _LAST_OF_TRANSACTION: Final = sys.maxsize
 
@@ -54,6 +54,14 @@ _ANY_NOTE: Final = """
     on conflict (name) do update set value = excluded.value, revision = note.revision + 1
     """
 _DROP_NOTE: Final = "delete from manystore.notes where name = $1 and revision = $2 returning revision"
+_ROGUES: Final = """
+    select key, version, found_at, evidence, made_by from manystore.rogue_writes
+    where kind = $1 order by key, version
+    """
+_FORGET_ROGUE: Final = """
+    delete from manystore.rogue_writes
+    where kind = $1 and key = $2 and version = $3 and evidence = $4::jsonb returning version
+    """
 
 
 async def store_note(connection: Any, note: Note) -> None:
@@ -81,6 +89,19 @@ class Ledger:
         """See Store.head."""
         rows = await self._connections.fetch(_HEAD, kind.name)
         return (rows[0][0], rows[0][1]) if rows else START
+
+    async def rogue_writes(self, kind: Kind) -> list[RogueWrite]:
+        """See Store.rogue_writes. Evidence is a list of the rows written, with table and operation."""
+        rows = await self._connections.fetch(_ROGUES, kind.name)
+        return [
+            RogueWrite(key=row[0], version=row[1], found_at=row[2], evidence=row[3], by=row[4])
+            for row in rows
+        ]
+
+    async def forget_rogue_write(self, kind: Kind, rogue: RogueWrite) -> bool:
+        """See Store.forget_rogue_write; one to which more was added since it was read is kept."""
+        arguments = (kind.name, rogue.key, rogue.version, rogue.evidence)
+        return bool(await self._connections.fetch(_FORGET_ROGUE, *arguments))
 
     async def fence(self, kind: Kind) -> Fence | None:
         """See Store.fence."""

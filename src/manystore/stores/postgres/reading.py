@@ -49,6 +49,21 @@ class Reading:
 
     def scan(self, *, has_after: bool, has_upto: bool) -> str:
         """Records and tombstones of a range by key; $1 the limit, then `after` and `upto` where they are."""
+        layout = self._layout
+        return f"""
+            select {self.fields}, k.key::text, k.buried
+            from ({self._keys("null::bigint", has_after=has_after, has_upto=has_upto)}) k (key, buried)
+            left join {layout.table} t on t.{layout.key} = k.key and k.buried is null {self.joins}
+            order by k.key
+            """
+
+    def versions(self, *, has_after: bool, has_upto: bool) -> str:
+        """Keys, versions, and whether they are of tombstones; parameters as those of `scan`."""
+        keys = self._keys(VERSION, "false", "true", has_after=has_after, has_upto=has_upto)
+        return f"select k.key::text, k.version, k.is_deleted from ({keys}) k (key, version, is_deleted)"
+
+    def _keys(self, version: str, *is_deleted: str, has_after: bool, has_upto: bool) -> str:
+        """Keys of a range with the version of records (as the expression says) and of tombstones."""
         layout, at = self._layout, 2
         of_records, of_stones = ["true"], [f"kind = {layout.kind}"]
         for is_there, operator in ((has_after, ">"), (has_upto, "<=")):
@@ -56,22 +71,18 @@ class Reading:
                 of_records.append(f"{layout.key} {operator} ${at}::text::{layout.key_type}")
                 of_stones.append(f"key {operator} ${at}::text")
                 at += 1
+        living, deleted = is_deleted or ("", "")
         return f"""
-            select {self.fields}, k.key::text, k.buried
-            from (
-                (
-                    select {layout.key} as key, null::bigint as buried from {layout.table}
-                    where {" and ".join(of_records)} order by {layout.key} limit $1
-                )
-                union all
-                (
-                    select key::{layout.key_type}, version from manystore.tombstones
-                    where {" and ".join(of_stones)} order by manystore.tombstones.key limit $1
-                )
-                order by key limit $1
-            ) k
-            left join {layout.table} t on t.{layout.key} = k.key and k.buried is null {self.joins}
-            order by k.key
+            (
+                select {layout.key} as key, {version}{living and ", " + living} from {layout.table}
+                where {" and ".join(of_records)} order by {layout.key} limit $1
+            )
+            union all
+            (
+                select key::{layout.key_type}, version{deleted and ", " + deleted} from manystore.tombstones
+                where {" and ".join(of_stones)} order by manystore.tombstones.key limit $1
+            )
+            order by key limit $1
             """
 
 

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import asyncpg
 
@@ -21,7 +21,16 @@ from manystore.stores.postgres.mapping import Mapping
 from manystore.stores.postgres.quoting import quoted_table
 from manystore.stores.postgres.refusals import is_refusal, stale_epoch
 from manystore.stores.postgres.writing import arguments_of_one
-from manystore.stores.store import Examination, Fence, Fencing, KeyRange, Note, Outcome
+from manystore.stores.store import (
+    Examination,
+    Fence,
+    Fencing,
+    KeyRange,
+    KeyVersion,
+    Note,
+    Outcome,
+    RogueWrite,
+)
 
 _TRIES: Final = 3
 _SAMPLED_PAGES: Final = 400
@@ -35,6 +44,10 @@ _UNCAPTURED: Final = """
         where tgrelid = to_regclass(u.name) and tgname in ('manystore_after', 'manystore_part')
     )
     """
+
+
+class _Compose(Protocol):
+    def __call__(self, *, has_after: bool, has_upto: bool) -> str: ...
 
 
 class PostgresStore:
@@ -106,11 +119,18 @@ class PostgresStore:
     async def scan(self, kind: Kind, key_range: KeyRange, limit: int) -> list[Record]:
         """See Store.scan."""
         mapped = self._mapped(kind)
+        rows = await self._of_range(mapped.reading.scan, key_range, limit)
+        return [mapped.record(row) for row in rows]
+
+    async def versions(self, kind: Kind, key_range: KeyRange, limit: int) -> list[KeyVersion]:
+        """See Store.versions."""
+        rows = await self._of_range(self._mapped(kind).reading.versions, key_range, limit)
+        return [KeyVersion(row[0], row[1], row[2]) for row in rows]
+
+    async def _of_range(self, compose: _Compose, key_range: KeyRange, limit: int) -> list[Any]:
         ends = [end for end in (key_range.after, key_range.upto) if end is not None]
-        statement = mapped.reading.scan(
-            has_after=key_range.after is not None, has_upto=key_range.upto is not None
-        )
-        return [mapped.record(row) for row in await self._connections.fetch(statement, limit, *ends)]
+        statement = compose(has_after=key_range.after is not None, has_upto=key_range.upto is not None)
+        return await self._connections.fetch(statement, limit, *ends)
 
     async def ranges(self, kind: Kind, count: int) -> list[KeyRange]:
         """See Store.ranges; the cuts come from a sample of pages, so that they follow the keys there are."""
@@ -131,13 +151,20 @@ class PostgresStore:
     # -- writing, as the truth -----------------------------------------------------------------------
 
     async def put(
-        self, kind: Kind, key: str, content: Content, *, expected: int | None, epoch: int
+        self,
+        kind: Kind,
+        key: str,
+        content: Content,
+        *,
+        expected: int | None,
+        epoch: int,
+        above: int = 0,
     ) -> Record:
         """See Store.put: one statement, in which triggers see to the log."""
         mapped = self._mapped(kind)
         kind.check(key, content)
-        rows, next_version = mapped.codec.encode(key, content), 1 if expected is None else expected + 1
-        arguments = arguments_of_one(mapped.layout, rows, next_version)
+        rows, floor = mapped.codec.encode(key, content), above if expected is None else max(expected, above)
+        arguments = arguments_of_one(mapped.layout, rows, floor + 1)
         if expected is None:
             statement, arguments = mapped.writing.put_new, [*arguments, epoch]
         else:
@@ -145,11 +172,11 @@ class PostgresStore:
         version = await self._write(mapped, key, content, expected, epoch, statement, arguments)
         return Record(key, version, content)
 
-    async def delete(self, kind: Kind, key: str, *, expected: int, epoch: int) -> Record:
+    async def delete(self, kind: Kind, key: str, *, expected: int, epoch: int, above: int = 0) -> Record:
         """See Store.delete."""
         mapped = self._mapped(kind)
         kind.check_key(key)
-        statement, arguments = mapped.writing.delete, [key, expected, epoch]
+        statement, arguments = mapped.writing.delete, [key, expected, epoch, above]
         version = await self._write(mapped, key, {}, expected, epoch, statement, arguments)
         return Record(key, version, None)
 
@@ -211,6 +238,14 @@ class PostgresStore:
     async def head(self, kind: Kind) -> Position:
         """See Store.head."""
         return await self._ledger.head(kind)
+
+    async def rogue_writes(self, kind: Kind) -> list[RogueWrite]:
+        """See Store.rogue_writes."""
+        return await self._ledger.rogue_writes(kind)
+
+    async def forget_rogue_write(self, kind: Kind, rogue: RogueWrite) -> bool:
+        """See Store.forget_rogue_write."""
+        return await self._ledger.forget_rogue_write(kind, rogue)
 
     async def fence(self, kind: Kind) -> Fence | None:
         """See Store.fence."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from manystore.stores.postgres.codec import Rows
+from manystore.stores.postgres.control import ABOVE
 from manystore.stores.postgres.layout import CopyTarget, Layout, Parameters, PartLayout
 from manystore.stores.postgres.mapping import RESIDUE, VERSION
 
@@ -28,9 +29,10 @@ class Writing:
         self.apply_new = _insert_one(layout, f"manystore.admit_copy({kind}, $key::text, $version)")
         self.apply_next = _update_one(layout, enter_copy)
         self.delete = _one_statement(
-            f"manystore.enter({kind}, $3)",
+            f"manystore.enter({kind}, $3) and set_config('{ABOVE}', $4::bigint::text, true) is not null",
             f"delete from {layout.table} t using gate where gate.is_open "
-            f"and t.{layout.key} = $1 and t.{VERSION} = $2 returning t.{VERSION} + 1 as {VERSION}",
+            f"and t.{layout.key} = $1 and t.{VERSION} = $2 "
+            f"returning greatest(t.{VERSION}, $4::bigint) + 1 as {VERSION}",
             [],
         )
         self.known = f"""

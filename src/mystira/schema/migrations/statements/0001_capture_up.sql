@@ -19,25 +19,32 @@ create or replace function manystore."accounts_after"() returns trigger
 language plpgsql as $$
 declare
     buried bigint;
+    its_key text;
+    its_version bigint;
 begin
     if tg_op = 'DELETE' then
-        insert into manystore.tombstones as stone (kind, key, version)
-        values ('accounts', old."id"::text, old.version + 1)
+        its_key := old."id"::text;
+        its_version := greatest(old.version, nullif(current_setting('manystore.above', true), '')::bigint) + 1;
+        insert into manystore.tombstones as stone (kind, key, version) values ('accounts', its_key, its_version)
         on conflict (kind, key) do update set version = greatest(stone.version, excluded.version);
-        insert into manystore.change_log (kind, key, version)
-        values ('accounts', old."id"::text, old.version + 1);
-        return null;
+    else
+        its_key := new."id"::text;
+        its_version := new.version;
     end if;
     if tg_op = 'INSERT' then
-        delete from manystore.tombstones where kind = 'accounts' and key = new."id"::text
+        delete from manystore.tombstones where kind = 'accounts' and key = its_key
         returning version into buried;
-        if buried >= new.version then
-            raise exception 'record % was deleted meanwhile; repeat the insert', new."id"
+        if buried >= its_version then
+            raise exception 'record % was deleted meanwhile; repeat the insert', its_key
                 using errcode = 'serialization_failure';
         end if;
     end if;
-    insert into manystore.change_log (kind, key, version)
-    values ('accounts', new."id"::text, new.version);
+    insert into manystore.change_log (kind, key, version) values ('accounts', its_key, its_version);
+    if coalesce(current_setting('manystore.mode', true), '') = '' then
+        perform manystore.keep_rogue(
+            'accounts', its_key, its_version, tg_table_name, tg_op, to_jsonb(coalesce(new, old))
+        );
+    end if;
     return null;
 end $$
 --;
@@ -54,6 +61,11 @@ begin
     where "id" in (
         case when tg_op <> 'INSERT' then old."account_id" end, case when tg_op <> 'DELETE' then new."account_id" end
     ) and xmin <> pg_current_xact_id()::xid;
+    if coalesce(current_setting('manystore.mode', true), '') = '' then
+        perform manystore.keep_rogue(
+            'accounts', t."id"::text, t.version, tg_table_name, tg_op, to_jsonb(coalesce(new, old))
+        ) from "accounts" t where t."id" = coalesce(new."account_id", old."account_id");
+    end if;
     return null;
 end $$
 --;
@@ -66,6 +78,11 @@ begin
     where "id" in (
         case when tg_op <> 'INSERT' then old."account_id" end, case when tg_op <> 'DELETE' then new."account_id" end
     ) and xmin <> pg_current_xact_id()::xid;
+    if coalesce(current_setting('manystore.mode', true), '') = '' then
+        perform manystore.keep_rogue(
+            'accounts', t."id"::text, t.version, tg_table_name, tg_op, to_jsonb(coalesce(new, old))
+        ) from "accounts" t where t."id" = coalesce(new."account_id", old."account_id");
+    end if;
     return null;
 end $$
 --;
@@ -98,25 +115,32 @@ create or replace function manystore."user_profiles_after"() returns trigger
 language plpgsql as $$
 declare
     buried bigint;
+    its_key text;
+    its_version bigint;
 begin
     if tg_op = 'DELETE' then
-        insert into manystore.tombstones as stone (kind, key, version)
-        values ('user_profiles', old."id"::text, old.version + 1)
+        its_key := old."id"::text;
+        its_version := greatest(old.version, nullif(current_setting('manystore.above', true), '')::bigint) + 1;
+        insert into manystore.tombstones as stone (kind, key, version) values ('user_profiles', its_key, its_version)
         on conflict (kind, key) do update set version = greatest(stone.version, excluded.version);
-        insert into manystore.change_log (kind, key, version)
-        values ('user_profiles', old."id"::text, old.version + 1);
-        return null;
+    else
+        its_key := new."id"::text;
+        its_version := new.version;
     end if;
     if tg_op = 'INSERT' then
-        delete from manystore.tombstones where kind = 'user_profiles' and key = new."id"::text
+        delete from manystore.tombstones where kind = 'user_profiles' and key = its_key
         returning version into buried;
-        if buried >= new.version then
-            raise exception 'record % was deleted meanwhile; repeat the insert', new."id"
+        if buried >= its_version then
+            raise exception 'record % was deleted meanwhile; repeat the insert', its_key
                 using errcode = 'serialization_failure';
         end if;
     end if;
-    insert into manystore.change_log (kind, key, version)
-    values ('user_profiles', new."id"::text, new.version);
+    insert into manystore.change_log (kind, key, version) values ('user_profiles', its_key, its_version);
+    if coalesce(current_setting('manystore.mode', true), '') = '' then
+        perform manystore.keep_rogue(
+            'user_profiles', its_key, its_version, tg_table_name, tg_op, to_jsonb(coalesce(new, old))
+        );
+    end if;
     return null;
 end $$
 --;
@@ -133,6 +157,11 @@ begin
     where "id" in (
         case when tg_op <> 'INSERT' then old."user_profile_id" end, case when tg_op <> 'DELETE' then new."user_profile_id" end
     ) and xmin <> pg_current_xact_id()::xid;
+    if coalesce(current_setting('manystore.mode', true), '') = '' then
+        perform manystore.keep_rogue(
+            'user_profiles', t."id"::text, t.version, tg_table_name, tg_op, to_jsonb(coalesce(new, old))
+        ) from "user_profiles" t where t."id" = coalesce(new."user_profile_id", old."user_profile_id");
+    end if;
     return null;
 end $$
 --;
