@@ -19,7 +19,7 @@ from mystira.simulation.reading import read_back
 from mystira.simulation.requests import Requester
 from mystira.simulation.witness import Evidence, Finding, Tally, conclude
 
-_FORMER: Final = 1500
+_FORMER: Final = 300
 """Former accounts that take part in the traffic."""
 _RESTART_SECONDS: Final = 20.0
 

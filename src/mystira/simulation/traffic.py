@@ -22,7 +22,7 @@ from mystira.simulation.latency import Latencies
 from mystira.simulation.ledger import Ledger
 from mystira.simulation.requests import Asks, Requester
 
-MOST_AT_ONCE: Final = 2000
+MOST_AT_ONCE: Final = 500
 """Requests under way beyond which further ones are turned away here, and counted: memory has an end."""
 _NEW_FAMILIES: Final = 0.15
 """Share of arrivals that are sign-ups as long as there are fewer families than wanted."""
