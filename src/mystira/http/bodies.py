@@ -118,6 +118,6 @@ async def read_bytes(receive: Receive, announced: str | None) -> bytes:
 
 
 def _too_large() -> ProblemError:
-    # The rest of the body is not read, so the connection cannot be used for another request.
-    detail = f"A body has at most {MOST_BYTES} bytes."
-    return ProblemError("body_too_large", detail, headers={"Connection": "close"})
+    # The server passes over the rest. Closing at once would reset the connection under the sender's feet,
+    # who then never sees this answer.
+    return ProblemError("body_too_large", f"A body has at most {MOST_BYTES} bytes.")

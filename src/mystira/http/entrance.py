@@ -70,11 +70,6 @@ class Entrance:
             _note_request(scope, status, seconds)
 
 
-def current_correlation_id() -> str:
-    """The id of the request that is being answered."""
-    return _correlation_id.get("")
-
-
 def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """The answer to a request that ended in an error."""
     refused = refusal(error)
@@ -105,21 +100,27 @@ def _chain(error: BaseException | None) -> Iterator[dict[str, Any]]:
 def _body(refused: ProblemError, path: str) -> bytes:
     # What cannot be written as UTF-8 was percent-encoded, and is so again.
     instance = path.encode("utf-8", "backslashreplace").decode()[:500]
-    problem = refused.problem(instance=instance, correlation_id=current_correlation_id())
+    problem = refused.problem(instance=instance, correlation_id=_correlation_id.get(""))
     return msgspec.json.encode(problem)
 
 
 async def _send_plainly(scope: Scope, send: Send, error: Exception) -> None:
     """The answer where the framework itself failed."""
     refused = refusal(error)
-    body = _body(refused, scope["path"])
+    body, headers = plain_refusal(refused, path=scope["path"])
+    await send({"type": "http.response.start", "status": refused.code.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def plain_refusal(refused: ProblemError, *, path: str) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """The body and the headers of a refusal, for where there is no framework to write them."""
+    body = _body(refused, path)
     headers = [
         (b"content-type", MEDIA_TYPE.encode()),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", NOT_KEPT.encode()),
     ]
-    await send({"type": "http.response.start", "status": refused.code.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    return body, headers
 
 
 def _note_request(scope: Scope, status: int, seconds: float) -> None:

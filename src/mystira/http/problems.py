@@ -1,7 +1,6 @@
 """Every code with which a service refuses, and the form that a refusal takes (RFC 9457).
 
 A code is part of the programming interface: it never changes its meaning or its status. Texts may change.
-`docs/reference/errors.md` is written from this table (`python -m mystira.http.problems`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -138,35 +137,3 @@ class ProblemError(Exception):
             errors=mistakes,
             reasons=self.reasons,
         )
-
-
-def reference() -> str:
-    """The page `docs/reference/errors.md`."""
-    lines = [
-        "# Errors",
-        "",
-        "Every refusal of a service is a problem document (RFC 9457, `application/problem+json`). Decide by",
-        "its `code`: it never changes its meaning or its status. This page is written by",
-        "`python -m mystira.http.problems`.",
-        "",
-        "| member | what it says |",
-        "|---|---|",
-        f"| `type` | `{TYPE}` and the code |",
-        "| `title`, `detail` | what happened, in general and in this case, for people |",
-        "| `status` | the HTTP status |",
-        "| `code` | one of those below |",
-        "| `path` | the property (`settings.theme`, `$` for the whole body), parameter or header at fault |",
-        "| `errors` | all that is at fault, each with `path`, `code` and `message` |",
-        "| `reasons` | the unmet conditions of a step of a move |",
-        "| `instance` | the path that was asked for |",
-        "| `correlationId` | what to look for in the logs; also the header X-Correlation-Id |",
-        "",
-        "| code | status | what happened | what to do |",
-        "|---|---|---|---|",
-    ]
-    lines += [f"| `{code.code}` | {code.status} | {code.title} | {code.remedy} |" for code in _TABLE]
-    return "\n".join([*lines, ""])
-
-
-if __name__ == "__main__":
-    print(reference(), end="")

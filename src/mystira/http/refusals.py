@@ -70,6 +70,9 @@ def _(error: engine.RefusedError) -> ProblemError:
 
 @refusal.register
 def _(error: engine.InvalidRecordError) -> ProblemError:
+    if error.path == "$":
+        # Not what was sent: the stored record as a whole is none that this release can read.
+        return ProblemError("unreadable_record", f"Record {error.key} of {error.kind} cannot be read.")
     return ProblemError("invalid_value", f"The value cannot be kept: {error.reason}.", path=error.path)
 
 

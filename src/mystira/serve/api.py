@@ -15,6 +15,7 @@ from mystira.gateways.idempotency import IdempotencyKeys, RedisIdempotencyKeys, 
 from mystira.http.application import make_application
 from mystira.http.entrance import Application
 from mystira.platform import Platform, open_platform
+from mystira.serve.protocol import ProblemProtocol
 from mystira.serve.signals import told_to_stop
 from mystira.services.admin import admin_api
 from mystira.services.app_api import app_api
@@ -57,7 +58,7 @@ async def serve_api(settings: Settings) -> None:
     with told_to_stop() as told, listening(settings) as listener:
         async with open_platform(settings, role="api") as platform, open_redis(settings.redis_url) as redis:
             application = compose(platform, RedisIdempotencyKeys(redis), probes_of(platform, redis))
-            await _Server(application).serve_until(told, listener)
+            await ApiServer(application).serve_until(told, listener)
 
 
 @contextlib.contextmanager
@@ -78,14 +79,14 @@ def _bind(host: str, port: int) -> socket.socket:
         raise AddressError(host=host, port=port, reason=error.strerror or str(error)) from error
 
 
-class _Server(uvicorn.Server):
+class ApiServer(uvicorn.Server):
     """uvicorn, told from outside when to stop, and telling when it takes work."""
 
     def __init__(self, application: Application) -> None:
         super().__init__(
             uvicorn.Config(
                 application,
-                http="httptools",
+                http=ProblemProtocol,
                 ws="none",
                 lifespan="off",
                 access_log=False,
@@ -107,6 +108,9 @@ class _Server(uvicorn.Server):
 
     async def serve_until(self, told: asyncio.Event, listener: socket.socket) -> None:
         """Serve until told to stop, then let requests under way end."""
+        # Handed on to every connection. An answer is written in two pieces, and without this the second one
+        # waits 40 ms for the first to be acknowledged, wherever the loop does not think of it by itself.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         serving = asyncio.create_task(self.serve([listener]), name="server")
         stopping = asyncio.create_task(told.wait(), name="stop")
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -82,9 +82,9 @@ def health(probes: Mapping[str, Probe]) -> Service:
     )
 
 
-async def look(probes: Mapping[str, Probe]) -> Readiness:
+async def look(probes: Mapping[str, Probe], *, patience: float = PATIENCE) -> Readiness:
     """Ask all dependencies at once."""
-    answers = await asyncio.gather(*(_ask(probe) for probe in probes.values()))
+    answers = await asyncio.gather(*(_ask(probe, patience) for probe in probes.values()))
     found = dict(zip(probes, answers, strict=True))
     down = [probes[name] for name, dependency in found.items() if dependency.state == "down"]
     if not down:
@@ -93,11 +93,11 @@ async def look(probes: Mapping[str, Probe]) -> Readiness:
     return Readiness(status="unready" if is_unready else "degraded", dependencies=found)
 
 
-async def _ask(probe: Probe) -> Dependency:
+async def _ask(probe: Probe, patience: float) -> Dependency:
     began = time.perf_counter()
     error: str | None = None
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience):
             await probe.ask()
     except (ManystoreError, TimeoutError, OSError) as failure:
         # The text would name addresses, and whoever asks for health need not know them.

@@ -16,17 +16,24 @@ from mystira.domain.ids import make_id
 from mystira.http.operations import Answer, Call, Operation, show
 from mystira.http.problems import ProblemError
 from mystira.http.queries import Nothing
+from mystira.placement import PHASE_NAMES
 from mystira.platform import KindStatus, Platform
 from mystira.services.admin.people import Reason, actor_of
 
 PREFIX: Final = "/admin/api"
 
-_LEADS_TO: Final = {
-    Action.CUT_OVER: Phase.DUAL_WRITE_TARGET_READ,
-    Action.CUT_BACK: Phase.DUAL_WRITE_SOURCE_READ,
-    Action.FINISH: Phase.TARGET_ONLY,
-    Action.REOPEN: Phase.DUAL_WRITE_TARGET_READ,
+_LEADS: Final[dict[Action, tuple[tuple[Phase, ...], Phase]]] = {
+    Action.START: (
+        (Phase.SOURCE_ONLY, Phase.DUAL_WRITE_SOURCE_READ),
+        Phase.DUAL_WRITE_SOURCE_READ,
+    ),
+    Action.CUT_OVER: ((Phase.DUAL_WRITE_SOURCE_READ,), Phase.DUAL_WRITE_TARGET_READ),
+    Action.CUT_BACK: ((Phase.DUAL_WRITE_TARGET_READ,), Phase.DUAL_WRITE_SOURCE_READ),
+    Action.FINISH: ((Phase.DUAL_WRITE_TARGET_READ, Phase.TARGET_ONLY), Phase.TARGET_ONLY),
+    Action.REOPEN: ((Phase.TARGET_ONLY,), Phase.DUAL_WRITE_TARGET_READ),
 }
+"""From which phases a step leads, and to which. Where it leads to the present one, it is only done again."""
+
 _WORDS: Final = {
     Action.PLAN: ("planMove", "Find what the target would refuse, before anything is written"),
     Action.START: ("startMove", "Let the target follow, and copy what was there before"),
@@ -92,12 +99,12 @@ class MoveRoutes:
     async def _demand(self, action: Action, kind: str, *, is_overridden: bool) -> None:
         """Raise StepRefusedError for what is known to be unmet now; the worker looks again."""
         state = await read_state(self._platform.placement(kind))
-        phase = _phase_after(action, state)
-        reasons = _missing_basis(self._platform, action, kind, state)
-        if phase is not None:
-            reasons += await absolute_reasons(self._platform.family, kind, state, phase)
+        reasons = _misplaced(action, kind, state) or _missing_basis(self._platform, action, kind, state)
+        phase = _LEADS[action][1] if action in _LEADS else state.phase
+        if not reasons and phase is not state.phase:
+            reasons = await absolute_reasons(self._platform.family, kind, state, phase)
             if not reasons and not is_overridden:
-                reasons += await self._overridable(kind, state, phase)
+                reasons = await self._overridable(kind, state, phase)
         if reasons:
             raise StepRefusedError(kind=kind, step=action.value, conditions=reasons)
 
@@ -106,17 +113,19 @@ class MoveRoutes:
         return await overridable_reasons(track.placement, state, phase, track, self._platform.certificates)
 
 
-def _phase_after(action: Action, state: State) -> Phase | None:
-    """The phase that an action leads to; None where it changes none."""
-    if action is Action.START:
-        return None if state.phase.has_copy else Phase.DUAL_WRITE_SOURCE_READ
-    return _LEADS_TO.get(action)
+def _misplaced(action: Action, kind: str, state: State) -> list[str]:
+    """Why the step does not lead from where the kind is."""
+    if action not in _LEADS or state.phase in _LEADS[action][0]:
+        return []
+    before = " or ".join(PHASE_NAMES[phase] for phase in _LEADS[action][0])
+    return [f"{action.value} leads on from {before}, and {kind} is at {PHASE_NAMES[state.phase]}."]
 
 
 def _missing_basis(platform: Platform, action: Action, kind: str, state: State) -> list[str]:
     """Why there is nothing that the action could look at."""
     if action is Action.VERIFY and not state.phase.has_copy:
-        return [f"At {state.phase.value} there is no copy to compare with: start the move first."]
+        phase = PHASE_NAMES[state.phase]
+        return [f"At {phase} there is no copy to compare with: start the move first."]
     if action is Action.RECHECK:
         _, reason = valid_certificate(platform.certificates, platform.placement(kind), state)
         return [] if reason is None else [reason]

@@ -1,0 +1,21 @@
+"""HTTP/1.1 as uvicorn speaks it, except that what is no HTTP at all is refused like everything else."""
+
+from http import HTTPStatus
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from mystira.http.entrance import plain_refusal
+from mystira.http.problems import ProblemError
+
+
+class ProblemProtocol(HttpToolsProtocol):
+    """Refuses with a problem document what its parser cannot read: an unknown method, a control character."""
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer, and close: where the next request begins is not known."""
+        refused = ProblemError("bad_request", "This is not a request as HTTP/1.1 spells it.")
+        body, headers = plain_refusal(refused, path="")
+        lines = [b"HTTP/1.1 400 %b" % HTTPStatus.BAD_REQUEST.phrase.encode()]
+        lines += [b"%b: %b" % header for header in (*headers, (b"connection", b"close"))]
+        self.transport.write(b"\r\n".join([*lines, b"", body]))
+        self.transport.close()

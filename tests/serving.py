@@ -1,0 +1,170 @@
+"""The APIs for tests: in memory and at once, or on the embedded servers and over a real socket."""
+
+import asyncio
+import contextlib
+import socket
+import tempfile
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import msgspec
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from manystore.clock import SystemClock
+from manystore.moves.tasks import Action
+from manystore.stores.memory import MemoryStore
+from mystira.gateways.idempotency import MemoryIdempotencyKeys, RedisIdempotencyKeys, open_redis
+from mystira.http.entrance import Application
+from mystira.http.service import Service
+from mystira.platform import Platform, open_platform
+from mystira.schema.upgrades import upgrade
+from mystira.serve.api import ApiServer, compose, probes_of
+from mystira.services.admin import admin_api
+from mystira.services.app_api import app_api
+from mystira.settings import Settings
+
+Body = dict[str, Any]
+
+
+class Api(msgspec.Struct):
+    """An API that runs, what it stands on, and somebody who asks it."""
+
+    platform: Platform
+    application: Application
+    client: httpx.AsyncClient
+    settings: Settings
+
+    async def sign_up(self, **more: Any) -> Body:
+        """A new account, with an e-mail address that nobody else has."""
+        content = {"email": f"{uuid.uuid4().hex}@example.org"} | more
+        answer = await self.client.post("/api/v1/accounts", json=content)
+        assert answer.status_code == 201, answer.text
+        body: Body = answer.json()
+        return body
+
+    async def make_profile(self, **more: Any) -> Body:
+        """A new profile."""
+        answer = await self.client.post("/api/v1/profiles", json={"name": "Robin"} | more)
+        assert answer.status_code == 201, answer.text
+        body: Body = answer.json()
+        return body
+
+
+@contextlib.asynccontextmanager
+async def memory_api(documents: MemoryStore | None = None) -> AsyncIterator[Api]:
+    """An API over dictionaries, or over the documents given, asked without a socket."""
+    documents, tables = documents or MemoryStore("documents"), MemoryStore("postgres")
+    await documents.open()
+    await tables.open()
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(data_folder=Path(folder))
+        platform = Platform(settings, documents, tables, node="test", clock=SystemClock())
+        application = compose(platform, MemoryIdempotencyKeys(platform.clock), {})
+        async with direct(application) as client:
+            yield Api(platform, application, client, settings)
+
+
+def direct(application: Application) -> httpx.AsyncClient:
+    """A client that asks the application without a socket, for tests that ask a thousand times."""
+    transport = httpx.ASGITransport(application, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost")
+
+
+def services_of(platform: Platform) -> tuple[Service, Service]:
+    """Both services, to be looked at."""
+    return app_api(platform, MemoryIdempotencyKeys(platform.clock)), admin_api(platform)
+
+
+async def move(platform: Platform) -> None:
+    """Make PostgreSQL the truth of every kind."""
+    for kind in platform.family:
+        for action in (Action.START, Action.VERIFY, Action.CUT_OVER):
+            await platform.mover.carry_out(action, kind)
+        await platform.leases.refresh(kind)
+
+
+@contextlib.asynccontextmanager
+async def migrated_database(settings: Settings) -> AsyncIterator[Settings]:
+    """The settings with a database of their own, at the newest revision, and documents beside it."""
+    assert settings.postgres_url is not None
+    name = f"api_{uuid.uuid4().hex}"
+    owner = await asyncpg.connect(settings.postgres_url)
+    try:
+        await owner.execute(f"create database {name}")
+        url = f"{settings.postgres_url.rpartition('/')[0]}/{name}"
+        await upgrade(url)
+        with tempfile.TemporaryDirectory() as folder:
+            yield settings.model_copy(update={"postgres_url": url, "data_folder": Path(folder)})
+        await owner.execute(f"drop database {name} with (force)")
+    finally:
+        await owner.close()
+
+
+@contextlib.asynccontextmanager
+async def served_api(settings: Settings) -> AsyncIterator[Api]:
+    """An API over the embedded servers, with a worker, behind a port of its own."""
+    assert settings.redis_url is not None
+    async with (
+        migrated_database(settings) as own,
+        open_platform(own, role="test") as platform,
+        open_redis(settings.redis_url) as redis,
+    ):
+        application = compose(platform, RedisIdempotencyKeys(redis), probes_of(platform, redis))
+        working = asyncio.create_task(platform.work())
+        try:
+            async with served(application) as client:
+                yield Api(platform, application, client, own)
+        finally:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def served(application: Application) -> AsyncIterator[httpx.AsyncClient]:
+    """The application behind a free port, and a client of it."""
+    told = asyncio.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        server = ApiServer(application)
+        serving = asyncio.create_task(server.serve_until(told, listener))
+        try:
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+                yield client
+        finally:
+            told.set()
+            await serving
+
+
+@pytest_asyncio.fixture(scope="session")
+async def api(embedded: Settings) -> AsyncIterator[Api]:
+    """One API on the embedded servers for the whole run."""
+    async with served_api(embedded) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="session")
+async def moved_api(embedded: Settings) -> AsyncIterator[Api]:
+    """Another one, of which PostgreSQL has become the truth."""
+    async with served_api(embedded) as running:
+        await move(running.platform)
+        yield running
+
+
+@pytest_asyncio.fixture
+async def quick() -> AsyncIterator[Api]:
+    """An empty API in memory."""
+    async with memory_api() as running:
+        yield running
+
+
+@pytest_asyncio.fixture
+async def redis(embedded: Settings) -> AsyncIterator[Redis]:
+    """The embedded Redis."""
+    assert embedded.redis_url is not None
+    async with open_redis(embedded.redis_url) as client:
+        yield client
