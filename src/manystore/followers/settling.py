@@ -134,15 +134,7 @@ async def _keep(store: Store, clock: Clock, actor: str, kind: str, loser: Record
 
 
 async def settle_rogue_write(
-    track: Track,
-    state: State,
-    store: Store,
-    rogue: RogueWrite,
-    keep: Keep,
-    *,
-    clock: Clock,
-    actor: str,
-    reason: str,
+    track: Track, state: State, store: Store, rogue: RogueWrite, decision: Decision, *, clock: Clock
 ) -> Record | None:
     """Decide about one rogue write: the truth's word stands, or what was written becomes the truth's.
 
