@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from manystore.records import Content, Kind
 from manystore.stores.memory import MemoryStore
 from manystore.stores.store import Store
 from manystore.testing.contract import StoreContract
@@ -21,3 +22,7 @@ class TestMemory(StoreContract):
     def second(self, store: Store) -> Store:
         # A dictionary has no other process; two handles on it are one.
         return store
+
+    async def behind(self, store: Store, kind: Kind, key: str, content: Content | None) -> None:
+        assert isinstance(store, MemoryStore)
+        store.write_behind(kind, key, content)

@@ -3,8 +3,9 @@
 It is written to be read: every promise of the protocol is a line or two here. Nothing survives the process.
 """
 
+import datetime as dt
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 import msgspec
 
@@ -21,9 +22,11 @@ from manystore.stores.store import (
     Fencing,
     Ignored,
     KeyRange,
+    KeyVersion,
     Note,
     Outcome,
     Refused,
+    RogueWrite,
     Twins,
 )
 
@@ -46,6 +49,7 @@ class _Drawer:
         self.claims: dict[tuple[str, str], str] = {}
         self.log: list[Change] = []
         self.fence: Fence | None = None
+        self.rogues: list[RogueWrite] = []
 
 
 class MemoryStore:
@@ -98,8 +102,13 @@ class MemoryStore:
     async def scan(self, kind: Kind, key_range: KeyRange, limit: int) -> list[Record]:
         """See Store.scan."""
         held = self._drawer(kind).held
-        keys = [key for key in sorted(held) if _lies_in(key_range, key)]
-        return [held[key].record(key) for key in keys[:limit]]
+        return [held[key].record(key) for key in _keys_in(key_range, held)[:limit]]
+
+    async def versions(self, kind: Kind, key_range: KeyRange, limit: int) -> list[KeyVersion]:
+        """See Store.versions."""
+        held = self._drawer(kind).held
+        keys = _keys_in(key_range, held)[:limit]
+        return [KeyVersion(key, held[key].version, held[key].body is None) for key in keys]
 
     async def ranges(self, kind: Kind, count: int) -> list[KeyRange]:
         """See Store.ranges."""
@@ -114,19 +123,26 @@ class MemoryStore:
     # -- writing, as the truth -----------------------------------------------------------------------
 
     async def put(
-        self, kind: Kind, key: str, content: Content, *, expected: int | None, epoch: int
+        self,
+        kind: Kind,
+        key: str,
+        content: Content,
+        *,
+        expected: int | None,
+        epoch: int,
+        above: int = 0,
     ) -> Record:
         """See Store.put."""
         kind.check(key, content)
-        return self._write(kind, key, content, expected, epoch)
+        return self._write(kind, key, content, expected, epoch, above)
 
-    async def delete(self, kind: Kind, key: str, *, expected: int, epoch: int) -> Record:
+    async def delete(self, kind: Kind, key: str, *, expected: int, epoch: int, above: int = 0) -> Record:
         """See Store.delete."""
         kind.check_key(key)
-        return self._write(kind, key, None, expected, epoch)
+        return self._write(kind, key, None, expected, epoch, above)
 
     def _write(
-        self, kind: Kind, key: str, content: Content | None, expected: int | None, epoch: int
+        self, kind: Kind, key: str, content: Content | None, expected: int | None, epoch: int, above: int
     ) -> Record:
         drawer = self._drawer(kind)
         self._check_epoch(kind, drawer.fence, epoch)
@@ -134,7 +150,7 @@ class MemoryStore:
         actual = None if before is None or before.body is None else before.version
         if actual != expected or (content is None and actual is None):
             raise VersionConflictError(kind=kind.name, key=key, expected=expected, actual=actual)
-        version = 1 if before is None else before.version + 1
+        version = max(0 if before is None else before.version, above) + 1
         self._hold(kind, drawer, Record(key, version, content))
         drawer.log.append(Change(key, version))
         return drawer.held[key].record(key)
@@ -229,6 +245,39 @@ class MemoryStore:
         """See Store.head."""
         return (len(self._drawer(kind).log),)
 
+    # -- behind the engine's back ----------------------------------------------------------------------
+
+    def write_behind(self, kind: Kind, key: str, content: Content | None) -> None:
+        """Write, or with None delete, as somebody would who does not know the engine; for tests.
+
+        Asks neither for a version nor for an epoch. Raises UniqueError, as a database would.
+        """
+        drawer = self._drawer(kind)
+        before = drawer.held.get(key)
+        if content is None and (before is None or before.body is None):
+            return
+        version = 1 if before is None else before.version + 1
+        self._hold(kind, drawer, Record(key, version, content))
+        if drawer.fence is None or drawer.fence.admits:
+            drawer.log.append(Change(key, version))
+            return
+        evidence = canonical(content).decode()
+        drawer.rogues.append(
+            RogueWrite(key=key, version=version, found_at=dt.datetime.now(dt.UTC), evidence=evidence)
+        )
+
+    async def rogue_writes(self, kind: Kind) -> list[RogueWrite]:
+        """See Store.rogue_writes."""
+        return sorted(self._drawer(kind).rogues, key=lambda rogue: (rogue.key, rogue.version))
+
+    async def forget_rogue_write(self, kind: Kind, rogue: RogueWrite) -> bool:
+        """See Store.forget_rogue_write."""
+        rogues = self._drawer(kind).rogues
+        if rogue not in rogues:
+            return False
+        rogues.remove(rogue)
+        return True
+
     # -- fences and notes ----------------------------------------------------------------------------
 
     async def fence(self, kind: Kind) -> Fence | None:
@@ -277,6 +326,6 @@ def _claims(kind: Kind, content: Content | None) -> list[tuple[Unique, tuple[str
     return [(unique, (unique.name, value)) for unique, value in values if value is not None]
 
 
-def _lies_in(key_range: KeyRange, key: str) -> bool:
-    is_after = key_range.after is None or key > key_range.after
-    return is_after and (key_range.upto is None or key <= key_range.upto)
+def _keys_in(key_range: KeyRange, keys: Iterable[str]) -> list[str]:
+    after, upto = key_range.after, key_range.upto
+    return sorted(key for key in keys if (after is None or key > after) and (upto is None or key <= upto))

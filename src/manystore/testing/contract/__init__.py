@@ -13,7 +13,8 @@ A product's test module provides the fixtures and says what the product is:
 
 `store` is open and knows the kinds of `manystore.testing.samples`, empty, with no fences and no notes, for
 each test anew. `second` is another handle on the same data, as another process would have it. A test may
-close either. See `terms` for what can be said of a product that does not keep every promise.
+close either. `behind` writes as others do who do not know the engine. See `terms` for both, and for what can
+be said of a product that does not keep every promise.
 """
 
 from manystore.testing.contract.content import ContentContract
@@ -23,6 +24,7 @@ from manystore.testing.contract.fences import FenceContract
 from manystore.testing.contract.finding import FindingContract
 from manystore.testing.contract.log import LogContract
 from manystore.testing.contract.notes import NoteContract
+from manystore.testing.contract.outsiders import OutsiderContract
 from manystore.testing.contract.reading import ReadingContract
 from manystore.testing.contract.truth import TruthContract
 from manystore.testing.contract.uniques import UniqueContract
@@ -36,6 +38,7 @@ class StoreContract(
     CopyContract,
     LogContract,
     FenceContract,
+    OutsiderContract,
     NoteContract,
     FindingContract,
     ExaminingContract,
@@ -51,6 +54,7 @@ __all__ = [
     "FindingContract",
     "LogContract",
     "NoteContract",
+    "OutsiderContract",
     "ReadingContract",
     "StoreContract",
     "TruthContract",

@@ -6,7 +6,7 @@ import pytest
 
 from manystore.errors import UnavailableError
 from manystore.records import Record
-from manystore.stores.store import KeyRange, Store
+from manystore.stores.store import KeyRange, KeyVersion, Store
 from manystore.testing.contract.terms import Terms, admit, fill, scan_all
 from manystore.testing.samples import LETTERS, PEOPLE, WORDS, key_of, person, word
 
@@ -123,6 +123,20 @@ class ReadingContract(Terms):
             scanned = [record for each in ranges for record in await scan_all(store, kind, each, page=20)]
             assert sorted(scanned, key=lambda record: record.key) == sorted(records, key=lambda r: r.key)
             assert len({record.key for record in scanned}) == population
+
+    async def test_versions_are_a_scan_without_content(self, store: Store, second: Store) -> None:
+        """Keys, versions and what is deleted, tombstones included: the same, in the same order, as a scan."""
+        await fill(store, WORDS, map(word, ORDERED_WORDS), version=3)
+        await store.apply(WORDS, [Record(key, 7, None) for key in (*ORDERED_WORDS[::3], "never seen")])
+        await fill(store, WORDS, [word("old")], version=0)
+        bounds = [None, "a", ORDERED_WORDS[7], "never seen", ORDERED_WORDS[-1]]
+        for after, upto in itertools.product(bounds, bounds):
+            key_range = KeyRange(after, upto)
+            for limit in (1, 5, 100):
+                scanned = await store.scan(WORDS, key_range, limit)
+                expected = [KeyVersion(each.key, each.version, each.is_deleted) for each in scanned]
+                assert await second.versions(WORDS, key_range, limit) == expected
+        assert await store.versions(PEOPLE, KeyRange(), 100) == []
 
     async def test_ranges_are_of_like_size(self, store: Store) -> None:
         """Four ranges of 400 keys hold a fair share each: none has more than half."""

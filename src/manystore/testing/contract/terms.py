@@ -18,6 +18,17 @@ class Terms:
     quarantines: ClassVar[frozenset[str]] = frozenset()
     """The traps of `samples.awkward_people` that are refused with NotRepresentableError, not carried."""
 
+    watches: ClassVar[bool] = True
+    """Whether the store notices each write of others when it is made; else it sees what lies there when it
+    looks, and so neither what was removed nor what was overwritten before that."""
+
+    async def behind(self, store: Store, kind: Kind, key: str, content: Content | None) -> None:
+        """Write as somebody would who does not know the engine: insert, change, or with None delete.
+
+        With the product's own tools, on a connection of their own. The suite asks it for `WORDS` alone.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say how others write to {store.name}")
+
 
 async def admit(store: Store, *kinds: Kind, epoch: int = 1) -> None:
     """Let the store take writes of the kinds, under `epoch`."""

@@ -97,6 +97,30 @@ class TruthContract(Terms):
         assert (await store.put(PEOPLE, KEY, person(1), expected=None, epoch=1)).version == 3
         assert await store.get(PEOPLE, KEY) == Record(KEY, 3, person(1))
 
+    async def test_versions_go_on_above_a_given_one(self, store: Store) -> None:
+        """`above` lifts the version of a put and of a delete; below the record's own it changes nothing."""
+        await admit(store, PEOPLE)
+        written = await store.put(PEOPLE, KEY, person(1), expected=None, epoch=1, above=6)
+        assert written == await store.get(PEOPLE, KEY) == Record(KEY, 7, person(1))
+        assert (await store.put(PEOPLE, KEY, person(1), expected=7, epoch=1, above=3)).version == 8
+        assert (await store.put(PEOPLE, KEY, person(1), expected=8, epoch=1, above=8)).version == 9
+        assert await store.delete(PEOPLE, KEY, expected=9, epoch=1, above=20) == Record(KEY, 21, None)
+        assert (await store.put(PEOPLE, KEY, person(1), expected=None, epoch=1, above=5)).version == 22
+        assert await store.delete(PEOPLE, KEY, expected=22, epoch=1, above=1) == Record(KEY, 23, None)
+        assert (await store.put(PEOPLE, KEY, person(1), expected=None, epoch=1, above=40)).version == 41
+        assert newest((await read_log(store, PEOPLE))[0]) == {KEY: 41}
+
+    async def test_version_above_another_excuses_no_conflict(self, store: Store) -> None:
+        """`above` says where versions go on, not what is expected: a stale writer is refused all the same."""
+        await admit(store, PEOPLE)
+        await store.put(PEOPLE, KEY, person(1), expected=None, epoch=1, above=6)
+        for expected in (None, 1, 6):
+            with pytest.raises(VersionConflictError):
+                await store.put(PEOPLE, KEY, person(1), expected=expected, epoch=1, above=9)
+        with pytest.raises(VersionConflictError):
+            await store.delete(PEOPLE, KEY, expected=6, epoch=1, above=9)
+        assert await store.get(PEOPLE, KEY) == Record(KEY, 7, person(1))
+
     async def test_old_data_is_version_zero_until_written(self, store: Store) -> None:
         """A record adopted as version 0 is written with expected=0, and then is version 1."""
         await admit(store, PEOPLE)
