@@ -7,6 +7,7 @@ verification looks again, and a cut-over sees whether it has happened.
 
 import datetime as dt
 import enum
+from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
@@ -105,17 +106,22 @@ class TaskBoard:
 
     async def update(self, task: Task) -> bool:
         """Replace the present task by a later state of the same one; False if it is another one by now."""
+        return await self.amend(task.id, lambda _: task) is not None
+
+    async def amend(self, task_id: str, change: Callable[[Task], Task]) -> Task | None:
+        """Change the present task, and return it; None where it is over or another one by now."""
         while True:
             present, revision = await self._read()
-            if present is None or present.id != task.id or not present.is_open:
-                return False
+            if present is None or present.id != task_id or not present.is_open:
+                return None
+            task = change(present)
             if await self._store.write_note(self._name, msgspec.json.encode(task), expected=revision):
                 break
         if not task.is_open:
             name = f"moves/{self.kind}/last/{task.action.value}"
             note = await self._store.note(name)
             await self._store.write_note(name, msgspec.json.encode(task), expected=note.revision)
-        return True
+        return task
 
     async def _read(self) -> tuple[Task | None, int]:
         note = await self._store.note(self._name)

@@ -1,0 +1,276 @@
+"""DBOS, as far as it is used here; no other module knows of it.
+
+    task    one workflow a task, with the task's id: begin · a child for each range · gather · end
+    range   one workflow a range, with the task's id and the range's number
+
+Both wait in queues from which any worker takes them, and what a step came to is recorded with the workflow,
+so whoever takes over goes on after the last step that was recorded. A step may run twice; one whose worker is
+not its owner any more is not recorded. What the steps do is not known here (`conduct`).
+
+DBOS lives in threads and an event loop of its own, one instance a process. Everything that touches a store is
+sent back to the loop on which this was started, since the stores belong to it. Conductor, automatic upgrades,
+sharding and telemetry are off, and nothing but the database is connected to.
+"""
+
+import asyncio
+import concurrent.futures
+import contextlib
+import logging
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from typing import Any, Final, TypeVar
+
+import msgspec
+import structlog
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
+from dbos import error as dbos_errors
+
+from manystore.errors import UnavailableError
+from manystore.moves.actions import AT_ONCE
+from manystore.moves.conduct import MOST_ATTEMPTS, Conductor, RangeOutcome
+from manystore.moves.procedures import Begun
+
+T = TypeVar("T")
+
+TASKS: Final = "moves.tasks"
+RANGES: Final = "moves.ranges"
+AT_HAND: Final = AT_ONCE + 1
+"""Ranges that a worker takes: those at work, and one more, so that no hand waits for the queue."""
+POLL_EVERY: Final = 0.1
+"""Seconds between two looks into a queue, or at a result that is waited for."""
+STOP_WITHIN: Final = 2.0
+"""Seconds that stopping may take; whatever is not done by then is left to the end of the process."""
+VERSION: Final = "1"
+"""To be raised when the workflows come to consist of other steps; all tasks must have ended by then."""
+ENDED: Final = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+"""What DBOS calls a workflow that nobody will go on with."""
+
+TaskWorkflow = Callable[[str, str], Coroutine[Any, Any, None]]
+RangeWorkflow = Callable[[str, int], Coroutine[Any, Any, str]]
+
+log = structlog.get_logger(__name__)
+
+
+class Binding:
+    """The DBOS instance of this process. `worker` is its executor's name."""
+
+    def __init__(self, url: str, worker: str) -> None:
+        self._url, self._worker = url, worker
+        self._starting = threading.Lock()
+        self._steps: Steps | None = None
+        self._task: TaskWorkflow | None = None
+
+    async def start(self, conductor: Conductor) -> None:
+        """Begin to take work from the queues. Raises UnavailableError."""
+        self._steps = Steps(conductor, asyncio.get_running_loop())
+        try:
+            await asyncio.to_thread(self._launch, self._steps)
+        except Exception as error:
+            raise UnavailableError(subject="the workflow engine", reason=str(error)) from error
+
+    def _launch(self, steps: "Steps") -> None:
+        # In a thread that runs no loop: DBOS then makes one of its own, and leaves ours as it is.
+        with self._starting:
+            logger = logging.getLogger("dbos")
+            if not logger.handlers:
+                # Without a handler it would take its own, and pass nothing on.
+                logger.addHandler(logging.NullHandler())
+            DBOS(config=self._config())
+            self._task = steps.register()
+            DBOS.launch()
+            DBOS.register_queue(TASKS, polling_interval_sec=POLL_EVERY, on_conflict="always_update")
+            # By kinds, of which each is asked in turn: none has to wait until another one is done.
+            DBOS.register_queue(
+                RANGES,
+                worker_concurrency=AT_HAND,
+                partition_worker_concurrency=AT_HAND,
+                polling_interval_sec=POLL_EVERY,
+                on_conflict="always_update",
+            )
+
+    def _config(self) -> DBOSConfig:
+        return {
+            "name": "manystore-moves",
+            "system_database_url": self._url,
+            "executor_id": self._worker,
+            "application_version": VERSION,
+            "serializer": DBOSPortableJSONSerializer(),
+            "use_listen_notify": False,
+            "notification_listener_polling_interval_sec": 0.5,
+            "sys_db_pool_size": 5,
+            "max_executor_threads": 16,
+            "log_level": "WARNING",
+        }
+
+    async def stop(self) -> None:
+        """Take no more work, let go of what is under way, and end all threads. Never raises."""
+        stopping = asyncio.ensure_future(asyncio.to_thread(self._destroy))
+        done, _ = await asyncio.wait([stopping], timeout=STOP_WITHIN)
+        if not done:
+            log.warning("move.engine_lingers", seconds=STOP_WITHIN)
+        if self._steps is not None:
+            await self._steps.let_go()
+
+    def _destroy(self) -> None:
+        with self._starting:
+            # That the work under way is cancelled is what was asked for.
+            logging.getLogger("dbos").setLevel(logging.ERROR)
+            DBOS.destroy(destroy_registry=True)
+
+    async def enqueue(self, kind: str, task_id: str) -> str:
+        """Put a task into the queue unless it was there before; its status. Raises UnavailableError."""
+        return await self._ask(lambda: self._enqueue(kind, task_id))
+
+    def _enqueue(self, kind: str, task_id: str) -> str:
+        if self._task is None:
+            raise RuntimeError("it is not running")
+        with SetWorkflowID(f"{kind}/{task_id}"):
+            handle = DBOS.enqueue_workflow(TASKS, self._task, kind, task_id)
+        return handle.get_status().status
+
+    async def workers_at_work(self) -> set[str]:
+        """Everybody who has taken work and not ended it, alive or gone. Raises UnavailableError."""
+
+        def ask() -> set[str]:
+            taken = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
+            return {each.executor_id for each in taken if each.executor_id}
+
+        return await self._ask(ask)
+
+    async def hand_back(self, workers: Iterable[str]) -> None:
+        """Put what these workers had taken back into the queues, for anybody. Raises UnavailableError.
+
+        Each piece goes back only if it still belongs to one of them. DBOS counts how often that happens to a
+        piece; this is what its own service for that purpose calls.
+        """
+        gone = sorted(workers)
+        await self._ask(lambda: DBOS._recover_pending_workflows(gone))
+
+    async def _ask(self, question: Callable[[], T]) -> T:
+        try:
+            return await asyncio.to_thread(question)
+        except Exception as error:  # of drivers that are not known here
+            raise UnavailableError(subject="the workflow engine", reason=str(error)) from error
+
+
+class Steps:
+    """The two workflows, and the way from their loop to that of the stores."""
+
+    def __init__(self, conductor: Conductor, loop: asyncio.AbstractEventLoop) -> None:
+        self._conductor, self._loop = conductor, loop
+        self._under_way: set[asyncio.Task[Any]] = set()
+
+    def register(self) -> TaskWorkflow:
+        """Make both workflows known to DBOS; returns that of a task."""
+
+        # Functions rather than methods: DBOS would take `self` for an argument to be stored.
+        async def do_range(begun: str, number: int) -> str:
+            return await DBOS.run_step_async({"name": "range"}, self._range, begun, number)
+
+        range_workflow = DBOS.workflow(name="moves.range", max_recovery_attempts=MOST_ATTEMPTS)(do_range)
+
+        async def carry_out(kind: str, task_id: str) -> None:
+            await self._carry_out(kind, task_id, range_workflow)
+
+        return DBOS.workflow(name="moves.task", max_recovery_attempts=MOST_ATTEMPTS)(carry_out)
+
+    async def _carry_out(self, kind: str, task_id: str, range_workflow: RangeWorkflow) -> None:
+        if not await self._on_loop(self._conductor.attempt(kind, task_id)):
+            return
+        begun = await DBOS.run_step_async({"name": "begin"}, self._begin, kind, task_id)
+        if not begun:
+            return
+        async with self._telling(begun):
+            outcomes = await self._spread(begun, range_workflow)
+        await DBOS.run_step_async({"name": "end"}, self._end, begun, outcomes)
+
+    async def _spread(self, begun: str, range_workflow: RangeWorkflow) -> list[str]:
+        order, count = _begun(begun).order, _begun(begun).ranges
+        handles = []
+        for number in range(count):
+            with (
+                SetWorkflowID(f"{order.kind}/{order.run}/{number:05}"),
+                SetEnqueueOptions(queue_partition_key=order.kind),
+            ):
+                handles.append(await DBOS.enqueue_workflow_async(RANGES, range_workflow, begun, number))
+        outcomes = []
+        for number, handle in enumerate(handles):
+            try:
+                outcomes.append(await handle.get_result(polling_interval_sec=POLL_EVERY))
+            except dbos_errors.DBOSAwaitedWorkflowMaxRecoveryAttemptsExceeded:
+                problem = f"Workers died over range {number} {MOST_ATTEMPTS} times: look at their logs."
+                outcomes.append(_told(RangeOutcome(problem=problem)))
+        return outcomes
+
+    # -- steps, which are recorded -------------------------------------------------------------------
+
+    async def _begin(self, kind: str, task_id: str) -> str:
+        begun = await self._safely(self._conductor.begin(kind, task_id), kind, task_id)
+        return "" if begun is None else _told(begun)
+
+    async def _range(self, begun: str, number: int) -> str:
+        try:
+            return _told(await self._on_loop(self._conductor.do_range(_begun(begun), number)))
+        except Exception as error:  # a mistake in the code, which must not be repeated for ever
+            log.exception("move.range_broke", number=number)
+            return _told(RangeOutcome(problem=f"Range {number} broke: {error!r}"))
+
+    async def _end(self, begun: str, outcomes: list[str]) -> None:
+        decoded, order = _begun(begun), _begun(begun).order
+        results = [msgspec.json.decode(outcome, type=RangeOutcome) for outcome in outcomes]
+        await self._safely(self._conductor.end(decoded, results), order.kind, order.run)
+
+    async def _safely(self, work: Coroutine[Any, Any, T], kind: str, task_id: str) -> T | None:
+        """Do part of a task; where the code is mistaken, say so on the board instead of doing it for ever."""
+        try:
+            return await self._on_loop(work)
+        except Exception as error:  # as above
+            log.exception("move.broke", kind=kind, task=task_id)
+            await self._on_loop(self._conductor.fail(kind, task_id, f"It broke: {error!r}"))
+            return None
+
+    # -- from one loop to the other ------------------------------------------------------------------
+
+    @contextlib.asynccontextmanager
+    async def _telling(self, begun: str) -> AsyncIterator[None]:
+        async def tell() -> None:
+            async with self._conductor.telling(_begun(begun)):
+                await asyncio.Event().wait()
+
+        telling = self._send(tell())
+        try:
+            yield
+        finally:
+            telling.cancel()
+
+    async def _on_loop(self, work: Coroutine[Any, Any, T]) -> T:
+        return await asyncio.wrap_future(self._send(work))
+
+    def _send(self, work: Coroutine[Any, Any, T]) -> "concurrent.futures.Future[T]":
+        return asyncio.run_coroutine_threadsafe(self._track(work), self._loop)
+
+    async def _track(self, work: Awaitable[T]) -> T:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("work is sent to a loop, where it becomes a task")
+        self._under_way.add(task)
+        try:
+            return await work
+        finally:
+            self._under_way.discard(task)
+
+    async def let_go(self) -> None:
+        """Cancel what is under way, and wait a moment until it has undone what it must."""
+        under_way = [*self._under_way]
+        for task in under_way:
+            task.cancel()
+        if under_way:
+            await asyncio.wait(under_way, timeout=STOP_WITHIN)
+
+
+def _told(value: msgspec.Struct) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _begun(told: str) -> Begun:
+    return msgspec.json.decode(told, type=Begun)

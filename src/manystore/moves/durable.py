@@ -1,0 +1,96 @@
+"""Tasks as durable workflows, kept in PostgreSQL, whose steps are handed to all workers.
+
+A workflow engine does the keeping and the handing out (`dbos_binding`). It leaves it to others to notice that
+a worker is gone. So each worker shows that it is alive (`attendance`), and the first of the living, by name,
+hands the work of the gone back to the queues.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Final
+
+import structlog
+
+from manystore.clock import Clock
+from manystore.errors import UnavailableError
+from manystore.moves.attendance import BEAT_EVERY, Attendance
+from manystore.moves.conduct import Conductor
+from manystore.moves.dbos_binding import ENDED, Binding
+from manystore.stores.store import Store
+
+LOOK_AGAIN_EVERY: Final = 2.0
+"""Seconds after which a task that is still open is looked after once more."""
+
+log = structlog.get_logger(__name__)
+
+
+class DurableWorkflows:
+    """One process's part in the workflows that are kept in the PostgreSQL database at `url`.
+
+    `worker` is its name, unlike that of any process before it; `store` is where workers show that they live,
+    best in the same database, so that they can be seen exactly when the work can be taken over.
+    """
+
+    def __init__(self, url: str, store: Store, *, worker: str, clock: Clock) -> None:
+        self._worker, self._clock = worker, clock
+        self._attendance = Attendance(store, worker, clock)
+        self._binding = Binding(url, worker)
+        self._looked: dict[str, tuple[str, float]] = {}
+        self._conductor: Conductor | None = None
+
+    @contextlib.asynccontextmanager
+    async def running(self, conductor: Conductor) -> AsyncIterator[None]:
+        """See Workflows.running. One at a time in a process. Stops within a few seconds."""
+        # Seen to be alive before the first piece of work is taken, and until the last one is let go.
+        await self._attendance.beat()
+        self._conductor = conductor
+        minding = asyncio.gather(self._beat(), self._watch())
+        try:
+            await self._binding.start(conductor)
+            yield
+        finally:
+            await self._binding.stop()
+            minding.cancel()
+            await asyncio.gather(minding, return_exceptions=True)
+            with contextlib.suppress(UnavailableError):
+                await self._attendance.leave()
+
+    async def take_up(self, kind: str, task_id: str) -> None:
+        """See Workflows.take_up. Returns when the task is in the queue."""
+        looked, at = self._looked.get(kind, ("", 0.0))
+        if looked == task_id and self._clock.monotonic() - at < LOOK_AGAIN_EVERY:
+            return
+        status = await self._binding.enqueue(kind, task_id)
+        self._looked[kind] = (task_id, self._clock.monotonic())
+        if status in ENDED and self._conductor is not None:
+            # A workflow that ended as it should has closed its task before, and then this does nothing.
+            reason = f"Its workflow ended as {status}: look at the workers' logs, then ask again."
+            await self._conductor.fail(kind, task_id, reason)
+
+    async def _beat(self) -> None:
+        while True:
+            try:
+                await self._attendance.beat()
+            except UnavailableError as error:
+                log.warning("move.no_beat", reason=str(error))
+            await self._clock.sleep(BEAT_EVERY)
+
+    async def _watch(self) -> None:
+        while True:
+            await self._clock.sleep(BEAT_EVERY)
+            try:
+                await self._attendance.look()
+                living = self._attendance.living()
+                if min(living) == self._worker:
+                    await self._take_over(living)
+            except UnavailableError as error:
+                log.warning("move.no_look", reason=str(error))
+
+    async def _take_over(self, living: set[str]) -> None:
+        """Hand back what the gone had taken; only then forget them, in case this worker goes too."""
+        gone = await self._binding.workers_at_work() - living
+        if gone:
+            log.warning("move.taken_over", workers=sorted(gone))
+            await self._binding.hand_back(gone)
+        await self._attendance.bury()
