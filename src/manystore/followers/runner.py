@@ -14,7 +14,7 @@ from manystore.clock import Clock
 from manystore.errors import ManystoreError, UnavailableError
 from manystore.followers.claim import Claim
 from manystore.followers.sync import Track
-from manystore.placement import Leases, Placement, State
+from manystore.placement import Leases, Placement, State, shut_copy
 from manystore.stores.store import Store
 
 _IDLE: Final = 0.005
@@ -113,6 +113,7 @@ class SyncRunner:
         name = f"sync/{placement.kind.name}/claim"
         claim = Claim(track.copy, name, owner=self._owner, clock=self._clock)
         meter = _LagMeter(self._clock)
+        await shut_copy(placement, state)
         retried, idle = float("-inf"), _IDLE
         try:
             while await self._still(state, placement) and await claim.hold():

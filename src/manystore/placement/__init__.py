@@ -2,7 +2,7 @@
 
 from manystore.placement.leases import Leases, await_acknowledgements
 from manystore.placement.phases import Phase, Placement, Side, State
-from manystore.placement.transitions import announce, commit, read_state, step, undo
+from manystore.placement.transitions import announce, commit, read_state, shut_copy, step, undo
 
 __all__ = [
     "Leases",
@@ -14,6 +14,7 @@ __all__ = [
     "await_acknowledgements",
     "commit",
     "read_state",
+    "shut_copy",
     "step",
     "undo",
 ]

@@ -72,7 +72,24 @@ async def _replace(placement: Placement, old: State, new: State) -> bool:
 async def step(placement: Placement, state: State, phase: Phase) -> State | None:
     """Go to a neighbouring phase with the same truth; None if somebody else changed the state first."""
     new = msgspec.structs.replace(state, phase=phase, epoch=state.epoch + 1)
-    return new if await _replace(placement, state, new) else None
+    if not await _replace(placement, state, new):
+        return None
+    await shut_copy(placement, new)
+    return new
+
+
+async def shut_copy(placement: Placement, state: State) -> None:
+    """See that the copy knows it is one: without a fence it would take a stranger's write for old data.
+
+    Idempotent, and without effect on a copy that has become the truth meanwhile (its fence is another).
+    """
+    if not state.phase.has_copy:
+        return
+    side = state.truth.other
+    fence = await placement.store(side).fence(placement.kind)
+    if fence is None or (not fence.admits and fence.epoch < state.epoch):
+        expected = None if fence is None else fence.epoch
+        await placement.store(side).raise_fence(placement.kind, state.fence_for(side), expected=expected)
 
 
 async def announce(placement: Placement, state: State, phase: Phase) -> State | None:
