@@ -14,6 +14,8 @@ app: Final = App(
     name="mystira",
     help="The platform of Mystira: start it, move its records between stores while people play, prove it.",
     help_format="plaintext",
+    # How a command ends is decided in one place (entry.py).
+    suppress_keyboard_interrupt=False,
     version=_version,
     help_epilogue=(
         "Exit codes: 0 done; 1 the answer is no (refused, differences, lost records); 2 wrong usage or "

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from mystira.cli import exits
 from mystira.cli.options import AsJson
-from mystira.cli.output import answer
+from mystira.cli.output import answer, notes
 from mystira.cli.refusals import CommandError
 from mystira.cli.showing import Plain, Quiet, Shown, watcher
 from mystira.demonstration.report import PAUSE_LIMIT, Report
@@ -74,6 +74,9 @@ async def _play(wishes: Wishes, shown: Shown | Plain | Quiet) -> Report:
         raise CommandError(str(error), reasons, code="step_failed") from error
     except TrafficError as error:
         raise CommandError(str(error), code="traffic_failed") from error
+    except asyncio.CancelledError:
+        notes().print(f"Stopped. Everything is kept in {wishes.folder}.")
+        raise
     except TimeoutError as error:
         reasons = (f"Everything is kept in {wishes.folder}.",)
         raise CommandError(

@@ -74,12 +74,11 @@ async def compare_copy(pair: Pair, tell: Tell) -> list[Finding]:
         async for records in _pages(store, pair.kind):
             held = await other.get_many(pair.kind, [record.key for record in records])
             for record in records:
-                # The second way round only finds what the copy has too much: the rest was compared before.
-                is_extra = (
-                    store is pair.copy and record.content is not None and _is_gone(held.get(record.key))
-                )
-                if is_extra or (store is pair.truth and not _agree(record, held.get(record.key))):
-                    findings.append(_apart(pair, record, held.get(record.key)))
+                there = held.get(record.key)
+                # The second way round only finds what the truth never had: the rest was compared before.
+                is_extra = store is pair.copy and there is None and record.content is not None
+                if is_extra or (store is pair.truth and not _agree(record, there)):
+                    findings.append(_apart(pair, record, there))
             tell(done := done + len(records))
     return findings
 
