@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -79,7 +80,8 @@ def postgres_server(**settings: str) -> Iterator[str]:
         _wait(port, server)
         yield f"postgresql://mystira@127.0.0.1:{port}/postgres"
     finally:
-        server.terminate()
+        # A fast shutdown: the gentle one waits for clients to go.
+        server.send_signal(signal.SIGINT)
         try:
             server.wait(10)
         except subprocess.TimeoutExpired:

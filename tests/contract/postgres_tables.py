@@ -238,6 +238,7 @@ GADGETS_MAPPING = Mapping(
             key="code",
         ),
     ),
+    constraints={"gadgets_rank_check": "rank"},
 )
 
 MAPPINGS = (PEOPLE_MAPPING, LETTERS_MAPPING, WORDS_MAPPING, GADGETS_MAPPING)

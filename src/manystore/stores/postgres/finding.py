@@ -53,15 +53,16 @@ def compile_specification(mapped: MappedKind, specification: Specification) -> t
     order = compiler.order(specification)
     reading = mapped.reading
     limit = compiler.bind(specification.limit + 1, "bigint")
-    select = f"select {reading.fields} from {reading.source}"
-    page = f"where {' and '.join(conditions)} {{}} order by {order} limit {limit}"
+    select = f"select {reading.fields} from {reading.source} where"
+    page = f"order by {order} limit {limit}"
     if not compiler.touched:
-        return f"{select} {page.format('')}", compiler.arguments
+        return f"{select} {' and '.join(conditions)} {page}", compiler.arguments
     touched = compiler.bind(sorted(compiler.touched), "text[]")
     mark = literal(MASK_MARK + "%")
     is_masked = f"t.{RESIDUE} like {mark} and {masked_fields(f't.{RESIDUE}')} && {touched}"
-    believable = page.format(f"and (t.{RESIDUE} is null or ({is_masked}) is not true)")
-    return f"({select} {believable}) union all ({select} where {is_masked})", compiler.arguments
+    conditions.append(f"(t.{RESIDUE} is null or ({is_masked}) is not true)")
+    believable = f"{select} {' and '.join(conditions)} {page}"
+    return f"({believable}) union all ({select} {is_masked})", compiler.arguments
 
 
 class _Compiler:
@@ -182,8 +183,7 @@ class _Compiler:
         column = f"{alias}.{quoted(columns[name])}"
         if not rest:
             return column, False
-        steps = ",".join(f'"{step}"' for step in rest)
-        return f"({column} #> {literal('{' + steps + '}')})", True
+        return f"({column} #> array[{', '.join(map(literal, rest))}])", True
 
     def _touch(self, path: str) -> None:
         # A residue names what it masks by column: a property, or a property of a part.

@@ -280,7 +280,11 @@ def _json_encoder(field_type: FieldType) -> _Encode:
             is_suspect = b"\\u0000" in text
         else:
             is_suspect = _SUSPECT.search(text) is not None
-        return _encode_unusual(value, masks) if is_suspect else text.decode()
+        if is_suspect:
+            return _encode_unusual(value, masks)
+        column = text.decode()
+        has_odd_case = masks and not column.isascii() and _ODD_CASE.search(column)
+        return Lossy(column, masks=True) if has_odd_case else column
 
     return encode
 
