@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from manystore.moves import actions, certificate, conditions, cut_over, tasks, worker
+from manystore.moves import actions, certificate, conditions, conduct, cut_over, tasks, verifying
+from mystira.services.admin import moves as admin_moves
 from tests import reference_pages
 from tests.documents import ANYTHING, ROOT, headings, links, prose
 
@@ -23,7 +24,7 @@ def test_references_say_what_the_code_says(page: str) -> None:
     assert reference_pages.rewritten(path) == path.read_text(encoding="utf-8")
 
 
-SENTENCES_IN = (conditions, cut_over, actions, tasks, worker)
+SENTENCES_IN = (conditions, cut_over, actions, verifying, tasks, conduct, admin_moves)
 REASONS_IN = (certificate,)
 
 
@@ -41,7 +42,7 @@ def _texts(module: Any) -> Iterator[str]:
 
 def _refusals() -> set[str]:
     """Every sentence with which a step is refused, as the page spells it."""
-    form = re.compile(r"[A-Z…][^\n]*(: | did not | differ )[^\n]*\.")
+    form = re.compile(r"[A-Z…][^\n]*(: | did not | differ | leads on )[^\n]*\.")
     sentences = {text for module in SENTENCES_IN for text in _texts(module) if form.fullmatch(text)}
     counted = next(text for text in sentences if text == f"{ANYTHING} changes are {ANYTHING}: {ANYTHING}.")
     found = conditions.queue_reasons([_queued(state) for state in ("dead", "parked", "retrying")])
