@@ -22,7 +22,7 @@ from manystore.errors import (
     VersionConflictError,
 )
 from manystore.paging import page_of
-from manystore.records import Content, Record
+from manystore.records import Content, Kind, Record
 from manystore.specifications import Ascending, Compare, Descending, Operator, Specification, field
 from manystore.stores.sqlite import SqliteStore, schema
 from manystore.stores.sqlite.queries import rank
@@ -30,6 +30,7 @@ from manystore.stores.store import Applied, KeyRange, Note, Store
 from manystore.testing.contract import StoreContract
 from manystore.testing.contract.terms import admit
 from manystore.testing.samples import LETTERS, PEOPLE, WORDS, key_of, letter, person, word
+from tests.contract.sqlite_by_hand import by_hand, write_by_hand
 
 
 class TestSqlite(StoreContract):
@@ -46,6 +47,11 @@ class TestSqlite(StoreContract):
         await second.open()
         yield second
         await second.close()
+
+    async def behind(self, store: Store, kind: Kind, key: str, content: Content | None) -> None:
+        assert isinstance(store, SqliteStore)
+        with by_hand(store.path) as connection:
+            write_by_hand(connection, kind, key, content)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from manystore.changes import START, Change, ChangeBatch, Position
 from manystore.records import Kind, Record, is_plain_text
 from manystore.stores.sqlite.rows import COLUMNS, record_of
-from manystore.stores.store import Fence, KeyRange, Note
+from manystore.stores.store import Fence, KeyRange, KeyVersion, Note
 
 
 def get(connection: sqlite3.Connection, kind: Kind, key: str) -> Record | None:
@@ -30,13 +30,25 @@ def get_many(connection: sqlite3.Connection, kind: Kind, keys: Sequence[str]) ->
 
 def scan(connection: sqlite3.Connection, kind: Kind, key_range: KeyRange, limit: int) -> list[Record]:
     """Records and tombstones of a range, by key; SQLite compares the bytes of UTF-8, so by code point."""
+    return [record_of(row) for row in _select(connection, COLUMNS, kind, key_range, limit)]
+
+
+def versions(connection: sqlite3.Connection, kind: Kind, key_range: KeyRange, limit: int) -> list[KeyVersion]:
+    """The same without bodies, which SQLite leaves where they are."""
+    rows = _select(connection, "key, version, body is null", kind, key_range, limit)
+    return [KeyVersion(key, version, bool(is_deleted)) for key, version, is_deleted in rows]
+
+
+def _select(
+    connection: sqlite3.Connection, columns: str, kind: Kind, key_range: KeyRange, limit: int
+) -> sqlite3.Cursor:
     # No key is empty, so the empty text is before all of them.
     upto, facts = ("", [kind.name, key_range.after or "", limit])
     if key_range.upto is not None:
         upto = "and key <= ?"
         facts.insert(2, key_range.upto)
-    query = f"select {COLUMNS} from documents where kind = ? and key > ? {upto} order by key limit ?"
-    return [record_of(row) for row in connection.execute(query, facts)]
+    query = f"select {columns} from documents where kind = ? and key > ? {upto} order by key limit ?"
+    return connection.execute(query, facts)
 
 
 def ranges(connection: sqlite3.Connection, kind: Kind, count: int) -> list[KeyRange]:

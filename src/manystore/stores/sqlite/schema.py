@@ -6,6 +6,12 @@ log         the accepted writes, in the order of their commits
 fences      the epoch under which each kind is written
 notes       small named values
 kinds       by which declaration of each kind its claims and partitions were written
+
+and, for what others write (see `outsiders`):
+
+gate            open while the engine writes
+unsettled       records whose claims and partitions are not yet those of their bodies
+rogue_writes    what was written while the kind's fence did not admit it
 """
 
 import random
@@ -17,10 +23,12 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from manystore.errors import UnavailableError
+from manystore.stores.sqlite import outsiders
 
 T = TypeVar("T")
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+"""Raised where a program of a former version must not write the file any more: 2 has the gate."""
 PATIENCE: Final = 5.0
 """Seconds for which a lock of another process is waited for."""
 
@@ -112,7 +120,7 @@ def prepare(connection: sqlite3.Connection, path: Path, store: str) -> None:
             connection.execute("rollback")
             reason = f"{path} has schema {version}, and this program knows only {SCHEMA_VERSION}"
             raise UnavailableError(subject=store, reason=reason)
-        for statement in _statements(_TABLES):
+        for statement in _statements(_TABLES + outsiders.SCHEMA):
             connection.execute(statement)
         connection.execute(f"pragma user_version = {SCHEMA_VERSION}")
         patiently(lambda: connection.execute("commit"))

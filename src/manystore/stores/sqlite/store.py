@@ -13,13 +13,22 @@ from manystore.errors import UnavailableError
 from manystore.paging import cut_page
 from manystore.records import Content, Kind, Record
 from manystore.specifications import Page, Specification
-from manystore.stores.sqlite import examination, reads, writes
+from manystore.stores.sqlite import examination, outsiders, reads, writes
 from manystore.stores.sqlite.lanes import Lane
-from manystore.stores.sqlite.queries import compile_specification, install_functions
+from manystore.stores.sqlite.queries import Query, compile_specification, install_functions
 from manystore.stores.sqlite.rows import Written, record_of
 from manystore.stores.sqlite.schema import connect, prepare
 from manystore.stores.sqlite.transactions import committing_together, reading
-from manystore.stores.store import Examination, Fence, Fencing, KeyRange, Note, Outcome
+from manystore.stores.store import (
+    Examination,
+    Fence,
+    Fencing,
+    KeyRange,
+    KeyVersion,
+    Note,
+    Outcome,
+    RogueWrite,
+)
 
 _WRITES_AT_ONCE: Final = 256
 _READS_AT_ONCE: Final = 64
@@ -41,12 +50,19 @@ class SqliteStore:
         self.name = name
         self._path = Path(path)
         run_reads = reading(self._path, name)
-        run_writes = committing_together(self._path, name)
+        run_writes = committing_together(
+            self._path, name, first=outsiders.OPEN_GATE, last=outsiders.CLOSE_GATE
+        )
         self._writer = Lane(name, "writer", self._connect_writer, run_writes, at_once=_WRITES_AT_ONCE)
         self._reader = Lane(name, "reader", self._connect, run_reads, at_once=_READS_AT_ONCE)
         self._searcher = Lane(name, "searcher", self._connect, run_reads, threads=2)
         self._indexed: dict[str, Kind] = {}
         self._is_open = False
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return self._path
 
     def _connect(self) -> sqlite3.Connection:
         connection = connect(self._path, self.name)
@@ -96,12 +112,17 @@ class SqliteStore:
         """See Store.find."""
         query = compile_specification(kind, specification)
         await self._index(kind)
-        records = await self._searcher.do(lambda connection: [*map(record_of, query.run(connection))])
+        while (records := await self._searcher.do(lambda connection: _search(connection, query))) is None:
+            await self._writer.do(lambda connection: writes.settle(connection, kind))
         return cut_page(kind, specification, records)
 
     async def scan(self, kind: Kind, key_range: KeyRange, limit: int) -> list[Record]:
         """See Store.scan."""
         return await self._searcher.do(lambda connection: reads.scan(connection, kind, key_range, limit))
+
+    async def versions(self, kind: Kind, key_range: KeyRange, limit: int) -> list[KeyVersion]:
+        """See Store.versions."""
+        return await self._searcher.do(lambda connection: reads.versions(connection, kind, key_range, limit))
 
     async def ranges(self, kind: Kind, count: int) -> list[KeyRange]:
         """See Store.ranges."""
@@ -114,21 +135,32 @@ class SqliteStore:
     # -- writing, as the truth -----------------------------------------------------------------------
 
     async def put(
-        self, kind: Kind, key: str, content: Content, *, expected: int | None, epoch: int
+        self,
+        kind: Kind,
+        key: str,
+        content: Content,
+        *,
+        expected: int | None,
+        epoch: int,
+        above: int = 0,
     ) -> Record:
         """See Store.put. A unique value that the record had before is not checked again (see `adopt`)."""
         kind.check(key, content)
-        return await self._write(kind, Written.of(kind, key, content), expected, epoch)
+        return await self._write(kind, Written.of(kind, key, content), expected, epoch, above)
 
-    async def delete(self, kind: Kind, key: str, *, expected: int, epoch: int) -> Record:
+    async def delete(self, kind: Kind, key: str, *, expected: int, epoch: int, above: int = 0) -> Record:
         """See Store.delete."""
         kind.check_key(key)
-        return await self._write(kind, Written.of(kind, key, None), expected, epoch)
+        return await self._write(kind, Written.of(kind, key, None), expected, epoch, above)
 
-    async def _write(self, kind: Kind, written: Written, expected: int | None, epoch: int) -> Record:
+    async def _write(
+        self, kind: Kind, written: Written, expected: int | None, epoch: int, above: int
+    ) -> Record:
         await self._index(kind)
         version = await self._writer.do(
-            lambda connection: writes.write_as_truth(connection, self.name, kind, written, expected, epoch)
+            lambda connection: writes.write_as_truth(
+                connection, self.name, kind, written, expected=expected, epoch=epoch, above=above
+            )
         )
         # Read from the text that was written, so that the caller's dictionary is not also the record's.
         return record_of((written.key, version, written.body))
@@ -186,6 +218,14 @@ class SqliteStore:
         """See Store.head."""
         return await self._reader.do(lambda connection: reads.head(connection, kind))
 
+    async def rogue_writes(self, kind: Kind) -> list[RogueWrite]:
+        """See Store.rogue_writes."""
+        return await self._reader.do(lambda connection: outsiders.rogue_writes(connection, kind))
+
+    async def forget_rogue_write(self, kind: Kind, rogue: RogueWrite) -> bool:
+        """See Store.forget_rogue_write."""
+        return await self._writer.do(lambda connection: outsiders.forget_rogue_write(connection, kind, rogue))
+
     # -- fences and notes ----------------------------------------------------------------------------
 
     async def fence(self, kind: Kind) -> Fence | None:
@@ -211,6 +251,16 @@ class SqliteStore:
     async def drop_note(self, name: str, *, expected: int) -> bool:
         """See Store.drop_note."""
         return await self._writer.do(lambda connection: writes.drop_note(connection, name, expected))
+
+
+def _search(connection: sqlite3.Connection, query: Query) -> list[Record] | None:
+    """What the query finds, or None where it asked rows of which others changed the bodies."""
+    connection.execute("begin")
+    try:
+        records = [*map(record_of, query.run(connection))]
+        return records if outsiders.is_settled(connection, query.kind) else None
+    finally:
+        connection.execute("rollback")
 
 
 def _checked(kind: Kind, record: Record) -> Written:

@@ -17,16 +17,18 @@ from manystore.stores.sqlite.schema import patiently, unavailable
 T = TypeVar("T")
 
 
-def committing_together(path: Path, store: str) -> Run:
-    """How the writer's thread runs jobs: all that wait, in one transaction."""
+def committing_together(path: Path, store: str, *, first: str = "", last: str = "") -> Run:
+    """How the writer's thread runs jobs: all that wait, in one transaction, between two statements."""
 
     def run(connection: sqlite3.Connection, jobs: Sequence[Job[Any]]) -> None:
         try:
             # Immediate: taking the write lock first means that what a job reads cannot change before it
             # writes, in whatever process.
             patiently(lambda: connection.execute("begin immediate"))
+            connection.execute(first)
             for job in jobs:
                 _run_in_savepoint(connection, job)
+            connection.execute(last)
             patiently(lambda: connection.execute("commit"))
         except sqlite3.Error as error:
             _roll_back(connection)

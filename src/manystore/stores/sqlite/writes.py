@@ -11,6 +11,7 @@ import msgspec
 
 from manystore.errors import StaleEpochError, UniqueError, VersionConflictError
 from manystore.records import Kind, canonical, parse
+from manystore.stores.sqlite import outsiders
 from manystore.stores.sqlite.rows import Claim, Written, claims_of
 from manystore.stores.store import (
     Applied,
@@ -30,11 +31,15 @@ on conflict (kind, key) do update set
 """
 _ADOPT = "insert into documents (kind, key, version, body, escaped, partition) values (?, ?, 0, ?, ?, ?)"
 _OTHER_HOLDER = "select 1 from claims where kind = ? and name = ? and value = ? and key <> ? limit 1"
-_CLAIM = "insert into claims (kind, name, value, key) values (?, ?, ?, ?)"
+_CLAIM = "insert or ignore into claims (kind, name, value, key) values (?, ?, ?, ?)"
 _SOME_LIVING = """
 select key, body from documents where kind = ? and key > ? and body is not null order by key limit 1000
 """
 _MOVE = "update documents set partition = ? where kind = ? and key = ?"
+_UNSETTLED = """
+select key, former, body from unsettled join documents using (kind, key) where kind = ?
+"""
+_SETTLE = "update documents set body = ?, escaped = ?, partition = ? where kind = ? and key = ?"
 _WRITE_NOTE = """
 insert into notes (name, value, revision) values (?, ?, 1)
 on conflict (name) do update set value = excluded.value, revision = revision + 1
@@ -61,18 +66,26 @@ def read_held(connection: sqlite3.Connection, kind: Kind, key: str) -> Held | No
 
 
 def write_as_truth(
-    connection: sqlite3.Connection, store: str, kind: Kind, written: Written, expected: int | None, epoch: int
+    connection: sqlite3.Connection,
+    store: str,
+    kind: Kind,
+    written: Written,
+    *,
+    expected: int | None,
+    epoch: int,
+    above: int,
 ) -> int:
     """Write if the live version is `expected`, under `epoch`, and log it; returns the new version.
 
     Raises StaleEpochError, VersionConflictError and UniqueError, each before anything is written.
     """
     check_epoch(connection, store, kind, epoch)
+    settle(connection, kind)
     held = read_held(connection, kind, written.key)
     actual = None if held is None else held.live_version
     if actual != expected or (written.body is None and actual is None):
         raise VersionConflictError(kind=kind.name, key=written.key, expected=expected, actual=actual)
-    version = 1 if held is None else held.version + 1
+    version = max(0 if held is None else held.version, above) + 1
     replace(connection, kind, written, held, version)
     entry = "insert into log (kind, key, version) values (?, ?, ?)"
     connection.execute(entry, (kind.name, written.key, version))
@@ -134,6 +147,7 @@ def apply(
     note: Note | None,
 ) -> list[Outcome]:
     """Bring records in where they are newer, in order, and store the note with them."""
+    settle(connection, kind)
     outcomes = [_apply_one(connection, kind, version, written) for version, written in records]
     if note is not None:
         connection.execute(_WRITE_NOTE, (note.name, note.value))
@@ -171,6 +185,20 @@ def adopt(connection: sqlite3.Connection, kind: Kind, rows: Sequence[Written]) -
     return len(new)
 
 
+def settle(connection: sqlite3.Connection, kind: Kind) -> None:
+    """Bring claims, partitions and spelling up to what others wrote; versions stay as they are."""
+    if outsiders.is_settled(connection, kind):
+        return
+    for key, former, body in connection.execute(_UNSETTLED, (kind.name,)).fetchall():
+        written = Written.of(kind, key, None if body is None else parse(body))
+        facts = (written.body, written.escaped, written.partition, kind.name, key)
+        connection.execute(_SETTLE, facts)
+        before = set[Claim]() if former is None else set(claims_of(kind, parse(former)))
+        after = set(written.claims)
+        _write_claims(connection, kind, key, before - after, after - before)
+    connection.execute("delete from unsettled where kind = ?", (kind.name,))
+
+
 def index(connection: sqlite3.Connection, kind: Kind) -> None:
     """Write the kind's claims and partitions anew if they were written by another declaration of it.
 
@@ -179,6 +207,7 @@ def index(connection: sqlite3.Connection, kind: Kind) -> None:
     """
     uniques = [[unique.name, unique.field, unique.ignoring_case] for unique in kind.uniques]
     declaration = canonical([kind.partition_key, uniques]).decode()
+    settle(connection, kind)
     row = connection.execute("select declaration from kinds where kind = ?", (kind.name,)).fetchone()
     if row == (declaration,):
         return

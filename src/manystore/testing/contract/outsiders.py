@@ -203,8 +203,8 @@ class OutsiderContract(Terms):
         """One that was decided about is gone for everybody, once; the others stay."""
         await fill(store, WORDS, [word("a"), word("b")], version=2)
         await refuse(store)
-        for key in "aba":
-            await self.behind(store, WORDS, key, word(key, meaning="stranger"))
+        for number, key in enumerate("aba"):
+            await self.behind(store, WORDS, key, word(key, meaning=f"stranger {number}"))
             await store.rogue_writes(WORDS)
         first, last, other = await store.rogue_writes(WORDS)
         assert await second.forget_rogue_write(WORDS, first)
