@@ -26,6 +26,7 @@ from manystore.moves.certificate import CertificateFolder
 from manystore.moves.conditions import valid_certificate
 from manystore.moves.tasks import Task, TaskBoard
 from manystore.moves.worker import MoveWorker
+from manystore.moves.workflows import Workflows
 from manystore.placement import Leases, Placement, State, read_state
 from manystore.repository import Repository
 from manystore.stores.cosmos import CosmosStore
@@ -139,13 +140,16 @@ class Platform:
             certificate=None if certificate is None else certificate.name,
         )
 
-    async def work(self) -> None:
-        """Follow every kind's changes and carry out what is asked of its move, until cancelled."""
+    async def work(self, workflows: Workflows | None = None) -> None:
+        """Follow every kind's changes and carry out what is asked of its move, until cancelled.
+
+        Without `workflows` this process carries out whole tasks by itself.
+        """
         placements = list(self.family.values())
         runner = SyncRunner(
             placements, self.leases, owner=self.node, clock=self.clock, randomness=self._random
         )
-        worker = MoveWorker(placements, self.mover, owner=self.node, clock=self.clock)
+        worker = MoveWorker(placements, self.mover, owner=self.node, clock=self.clock, workflows=workflows)
         async with asyncio.TaskGroup() as group:
             group.create_task(runner.run(), name="followers")
             group.create_task(worker.run(), name="moves")

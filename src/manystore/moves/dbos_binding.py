@@ -45,6 +45,11 @@ VERSION: Final = "1"
 ENDED: Final = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 """What DBOS calls a workflow that nobody will go on with."""
 
+_ONE: Final = threading.Lock()
+"""Held by whoever has the one instance that a process can have."""
+_HANDOVER: Final = 10.0
+"""Seconds that the next one waits for the one before to be gone."""
+
 TaskWorkflow = Callable[[str, str], Coroutine[Any, Any, None]]
 RangeWorkflow = Callable[[str, int], Coroutine[Any, Any, str]]
 
@@ -59,9 +64,13 @@ class Binding:
         self._starting = threading.Lock()
         self._steps: Steps | None = None
         self._task: TaskWorkflow | None = None
+        self._is_started = False
 
     async def start(self, conductor: Conductor) -> None:
-        """Begin to take work from the queues. Raises UnavailableError."""
+        """Begin to take work from the queues.
+
+        Raises UnavailableError, also where another worker of this process does so already.
+        """
         self._steps = Steps(conductor, asyncio.get_running_loop())
         try:
             await asyncio.to_thread(self._launch, self._steps)
@@ -71,6 +80,9 @@ class Binding:
     def _launch(self, steps: "Steps") -> None:
         # In a thread that runs no loop: DBOS then makes one of its own, and leaves ours as it is.
         with self._starting:
+            if not _ONE.acquire(timeout=_HANDOVER):
+                raise RuntimeError("a process can take part in workflows once, and another worker here does")
+            self._is_started = True
             logger = logging.getLogger("dbos")
             if not logger.handlers:
                 # Without a handler it would take its own, and pass nothing on.
@@ -103,7 +115,7 @@ class Binding:
         }
 
     async def stop(self) -> None:
-        """Take no more work, let go of what is under way, and end all threads. Never raises."""
+        """Take no more work, let go of what is under way, and end all threads. Idempotent."""
         stopping = asyncio.ensure_future(asyncio.to_thread(self._destroy))
         done, _ = await asyncio.wait([stopping], timeout=STOP_WITHIN)
         if not done:
@@ -113,9 +125,15 @@ class Binding:
 
     def _destroy(self) -> None:
         with self._starting:
+            if not self._is_started:
+                return
             # That the work under way is cancelled is what was asked for.
             logging.getLogger("dbos").setLevel(logging.ERROR)
-            DBOS.destroy(destroy_registry=True)
+            try:
+                DBOS.destroy(destroy_registry=True)
+            finally:
+                self._is_started = False
+                _ONE.release()
 
     async def enqueue(self, kind: str, task_id: str) -> str:
         """Put a task into the queue unless it was there before; its status. Raises UnavailableError."""
