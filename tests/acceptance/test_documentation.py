@@ -15,17 +15,18 @@ from mystira.supervisor import Roster, read_roster
 from tests.documents import ROOT, Step, all_fences, run_steps, steps
 
 
-def _pages() -> dict[Path, list[Step]]:
-    """The commands of each page that need a platform, and those before, between and after them."""
-    pages = {fence.page for fence in all_fences("console", "platform")}
-    found: dict[Path, list[Step]] = {}
-    for fence in all_fences("console", "run"):
-        if fence.page in pages:
-            found.setdefault(fence.page, []).extend(steps(fence))
+def _rooms() -> dict[str, list[list[Step]]]:
+    """The commands of the pages of each room that need a platform, with all that stand between them."""
+    wanted = {fence.page for fence in all_fences("console", "platform")}
+    found: dict[str, list[list[Step]]] = {}
+    for page in sorted(wanted):
+        fences = [fence for fence in all_fences("console", "run") if fence.page == page]
+        room = str(page.parent.relative_to(ROOT))
+        found.setdefault(room, []).append([step for fence in fences for step in steps(fence)])
     return found
 
 
-PAGES = _pages()
+ROOMS = _rooms()
 
 
 @contextlib.asynccontextmanager
@@ -46,13 +47,16 @@ async def _platform(folder: Path, log: Path) -> AsyncIterator[Roster]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", list(PAGES), ids=lambda page: str(page.relative_to(ROOT)))
-async def test_commands_do_what_the_page_shows(page: Path, tmp_path: Path) -> None:
-    """Each page is typed from top to bottom against a fresh platform."""
+@pytest.mark.parametrize("room", list(ROOMS))
+async def test_commands_do_what_the_pages_show(room: str, tmp_path: Path) -> None:
+    """Each page of a room is typed from top to bottom; they share a platform that is new at the first."""
     folder = tmp_path / "data"
     async with _platform(folder, tmp_path / "up.log") as roster:
-        address = roster.address.removeprefix("http://")
-        environment = {"MYSTIRA_DATA_FOLDER": str(folder)}
-        await asyncio.to_thread(
-            run_steps, PAGES[page], folder=tmp_path, environment=environment, address=address
-        )
+        for page in ROOMS[room]:
+            await asyncio.to_thread(
+                run_steps,
+                page,
+                folder=tmp_path,
+                environment={"MYSTIRA_DATA_FOLDER": str(folder)},
+                address=roster.address.removeprefix("http://"),
+            )
