@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from manystore.clock import SystemClock
 from manystore.moves.tasks import Action
 from manystore.stores.memory import MemoryStore
-from mystira.gateways.idempotency import MemoryIdempotencyKeys, RedisIdempotencyKeys, open_redis
+from mystira.gateways.idempotency import MemoryIdempotencyKeys, open_idempotency_keys
 from mystira.http.entrance import Application
 from mystira.http.service import Service
 from mystira.platform import Platform, open_platform
@@ -112,9 +112,9 @@ async def served_api(settings: Settings) -> AsyncIterator[Api]:
     async with (
         migrated_database(settings) as own,
         open_platform(own, role="test") as platform,
-        open_redis(settings.redis_url) as redis,
+        open_idempotency_keys(settings.redis_url) as keys,
     ):
-        application = compose(platform, RedisIdempotencyKeys(redis), probes_of(platform, redis))
+        application = compose(platform, keys, probes_of(platform, keys))
         working = asyncio.create_task(platform.work())
         try:
             async with served(application) as client:
@@ -166,5 +166,5 @@ async def quick() -> AsyncIterator[Api]:
 async def redis(embedded: Settings) -> AsyncIterator[Redis]:
     """The embedded Redis."""
     assert embedded.redis_url is not None
-    async with open_redis(embedded.redis_url) as client:
+    async with Redis.from_url(embedded.redis_url) as client:
         yield client

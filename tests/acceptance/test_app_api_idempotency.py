@@ -11,7 +11,7 @@ from manystore.errors import UnavailableError
 from manystore.records import Content, Kind, Record
 from manystore.stores.memory import MemoryStore
 from mystira.domain.profiles.kind import USER_PROFILES
-from mystira.gateways.idempotency import RedisIdempotencyKeys, open_redis
+from mystira.gateways.idempotency import open_idempotency_keys
 from mystira.serve.api import compose
 from tests.refusals import check_problem, written
 from tests.serving import Api, direct, memory_api
@@ -110,11 +110,9 @@ class Unclear(MemoryStore):
 
     fails: str | None = None
 
-    async def put(
-        self, kind: Kind, key: str, content: Content, *, expected: int | None, epoch: int
-    ) -> Record:
+    async def put(self, kind: Kind, key: str, content: Content, **named: Any) -> Record:
         if self.fails != "before":
-            record = await super().put(kind, key, content, expected=expected, epoch=epoch)
+            record = await super().put(kind, key, content, **named)
         if self.fails:
             raise UnavailableError(subject="documents", reason="the test says so")
         return record
@@ -155,8 +153,8 @@ async def test_without_redis_a_creation_with_a_key_is_refused(api: Api) -> None:
     """503 with a time to wait: it could have been done before. Without a key it goes on."""
     before = await written(api)
     async with (
-        open_redis("redis://127.0.0.1:1/0") as nowhere,
-        direct(compose(api.platform, RedisIdempotencyKeys(nowhere), {})) as client,
+        open_idempotency_keys("redis://127.0.0.1:1/0") as nowhere,
+        direct(compose(api.platform, nowhere, {})) as client,
     ):
         refused = await client.post(PROFILES, json={"name": "Robin"}, headers=fresh())
         assert check_problem(refused)["code"] == "unavailable"

@@ -19,8 +19,7 @@ from mystira.gateways.idempotency import (
     OtherRequest,
     RedisIdempotencyKeys,
     Standing,
-    open_redis,
-    ping,
+    open_idempotency_keys,
 )
 from tests.unit.clocks import ManualClock
 
@@ -114,13 +113,12 @@ async def test_an_answer_to_a_forgotten_key_makes_no_new_one(keys: IdempotencyKe
 
 async def test_without_redis_nothing_is_known_of_a_key() -> None:
     """A Redis that is not there is told as such, by each method, and soon."""
-    async with open_redis("redis://127.0.0.1:1/0") as nowhere:
-        keys = RedisIdempotencyKeys(nowhere)
+    async with open_idempotency_keys("redis://127.0.0.1:1/0") as keys:
         for asking in (
             begin(keys, "k", "one"),
             keys.finish("k", answer=b""),
             keys.release("k", holder="one"),
-            ping(nowhere),
+            keys.ping(),
         ):
             with pytest.raises(UnavailableError):
                 await asking

@@ -108,6 +108,7 @@ class RedisIdempotencyKeys:
     """Keys in Redis, seen by every process."""
 
     def __init__(self, redis: Redis) -> None:
+        self._redis = redis
         self._begin = redis.register_script(_BEGIN)
         self._finish = redis.register_script(_FINISH)
         self._release = redis.register_script(_RELEASE)
@@ -144,6 +145,11 @@ class RedisIdempotencyKeys:
         """See IdempotencyKeys.release."""
         with _redis_errors():
             await self._release(keys=[_PREFIX + key], args=[holder])
+
+    async def ping(self) -> None:
+        """Raise UnavailableError unless Redis answers."""
+        with _redis_errors():
+            await self._redis.execute_command("PING")  # type: ignore[no-untyped-call]
 
 
 class _Known(msgspec.Struct):
@@ -197,19 +203,16 @@ class MemoryIdempotencyKeys:
 
 
 @contextlib.asynccontextmanager
-async def open_redis(url: str) -> AsyncIterator[Redis]:
-    """A client that asks at most twice and gives up soon: whoever waits for it is a request."""
+async def open_idempotency_keys(url: str) -> AsyncIterator[RedisIdempotencyKeys]:
+    """The keys in the Redis of that URL, whether it answers yet or not.
+
+    It is asked at most twice and given up soon: whoever waits for it is a request.
+    """
     redis = Redis.from_url(
         url, socket_timeout=_PATIENCE, socket_connect_timeout=_PATIENCE, retry=Retry(NoBackoff(), 1)
     )
     async with redis:
-        yield redis
-
-
-async def ping(redis: Redis) -> None:
-    """Raise UnavailableError unless Redis answers."""
-    with _redis_errors():
-        await redis.execute_command("PING")  # type: ignore[no-untyped-call]
+        yield RedisIdempotencyKeys(redis)
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ import msgspec
 import structlog
 from litestar import Request, Response
 
+from manystore.errors import DrainingError, UnavailableError
 from mystira.http.operations import NOT_KEPT, header_of
 from mystira.http.problems import MEDIA_TYPE, ProblemError
 from mystira.http.refusals import refusal
@@ -75,6 +76,8 @@ def answer_problem(request: Request[Any, Any, Any], error: Exception) -> Respons
     refused = refusal(error)
     if refused.code.status == 500:
         note_failure(error)
+    elif isinstance(error, UnavailableError) and not isinstance(error, DrainingError):
+        log.warning("request.unavailable", subject=error.subject, reason=error.reason)
     headers = {"Cache-Control": NOT_KEPT, **refused.headers}
     return Response(
         content=_body(refused, request.scope["path"]),
@@ -125,5 +128,5 @@ def plain_refusal(refused: ProblemError, *, path: str) -> tuple[bytes, list[tupl
 
 def _note_request(scope: Scope, status: int, seconds: float) -> None:
     route = scope.get("path_template") or "unknown"
-    told = log.error if status >= 500 else log.info
+    told = log.error if status == 500 else log.warning if status > 500 else log.info
     told("request", method=scope["method"], route=route, status=status, milliseconds=round(seconds * 1000))

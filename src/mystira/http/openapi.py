@@ -134,7 +134,8 @@ def _forms(service: Service) -> dict[Any, Any]:
     """Every type that the document speaks of."""
     found: list[Any] = [Problem]
     for operation in service.operations:
-        found += [operation.takes, *(form for form in operation.answers.values() if form is not None)]
+        found += [operation.takes] if operation.has_body and not operation.takes_nothing else []
+        found += [form for form in operation.answers.values() if form is not None]
     found += [parameter.form for parameter in service.path_parameters.values()]
     return {form: form for form in found}
 
@@ -234,7 +235,7 @@ def _refusals(operation: Operation[Any], drawn: dict[Any, Any]) -> Iterator[tupl
         yield (
             str(status),
             {
-                "description": "; ".join(f"`{code}`: {CODES[code].title.lower()}" for code in here),
+                "description": "; ".join(f"`{code}`: {CODES[code].title}" for code in here),
                 "headers": _referred(names),
                 "content": {MEDIA_TYPE: {"schema": drawn[Problem], "examples": examples}},
             },

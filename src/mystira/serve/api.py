@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from typing import Final
 
 import uvicorn
-from redis.asyncio import Redis
 
 from manystore.errors import DrainingError
 from mystira.errors import AddressError, SettingError
-from mystira.gateways.idempotency import IdempotencyKeys, RedisIdempotencyKeys, open_redis, ping
+from mystira.gateways.idempotency import IdempotencyKeys, RedisIdempotencyKeys, open_idempotency_keys
 from mystira.http.application import make_application
 from mystira.http.entrance import Application
 from mystira.platform import Platform, open_platform
@@ -33,7 +32,7 @@ def compose(platform: Platform, keys: IdempotencyKeys, probes: dict[str, Probe])
     return make_application([app_api(platform, keys), admin_api(platform)], [health(probes)])
 
 
-def probes_of(platform: Platform, redis: Redis) -> dict[str, Probe]:
+def probes_of(platform: Platform, keys: RedisIdempotencyKeys) -> dict[str, Probe]:
     """What an API process depends on. Without Redis only creations with an Idempotency-Key are refused."""
 
     async def leases() -> None:
@@ -45,7 +44,7 @@ def probes_of(platform: Platform, redis: Redis) -> dict[str, Probe]:
     return {
         "documents": Probe(ask=lambda: platform.documents.note("health")),
         "postgres": Probe(ask=lambda: platform.tables.note("health")),
-        "redis": Probe(ask=lambda: ping(redis), needed=False),
+        "redis": Probe(ask=keys.ping, needed=False),
         "leases": Probe(ask=leases),
     }
 
@@ -56,8 +55,11 @@ async def serve_api(settings: Settings) -> None:
         problem = "is missing, and no Redis is running for this data folder"
         raise SettingError(source="MYSTIRA_REDIS_URL", problem=problem)
     with told_to_stop() as told, listening(settings) as listener:
-        async with open_platform(settings, role="api") as platform, open_redis(settings.redis_url) as redis:
-            application = compose(platform, RedisIdempotencyKeys(redis), probes_of(platform, redis))
+        async with (
+            open_platform(settings, role="api") as platform,
+            open_idempotency_keys(settings.redis_url) as keys,
+        ):
+            application = compose(platform, keys, probes_of(platform, keys))
             await ApiServer(application).serve_until(told, listener)
 
 

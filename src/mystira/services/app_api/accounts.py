@@ -113,10 +113,10 @@ class AccountRoutes:
 def account_operations(platform: Platform, keys: IdempotencyKeys) -> tuple[Operation[Any], ...]:
     """What can be asked about accounts."""
     routes = AccountRoutes(platform, keys)
-    return (*_whole(routes), *_parts(routes))
+    return (*_many(routes), *_one(routes), *_parts(routes))
 
 
-def _whole(routes: AccountRoutes) -> tuple[Operation[Any], ...]:
+def _many(routes: AccountRoutes) -> tuple[Operation[Any], ...]:
     operation = functools.partial(Operation, tag="accounts")
     return (
         operation(
@@ -148,6 +148,12 @@ def _whole(routes: AccountRoutes) -> tuple[Operation[Any], ...]:
             answers={200: Page[AccountView]},
             refuses=("invalid_continuation",),
         ),
+    )
+
+
+def _one(routes: AccountRoutes) -> tuple[Operation[Any], ...]:
+    operation = functools.partial(Operation, tag="accounts")
+    return (
         operation(
             method="GET",
             path="/accounts/{accountId}",

@@ -89,42 +89,14 @@ class ProfileRoutes:
 def profile_operations(platform: Platform, keys: IdempotencyKeys) -> tuple[Operation[Any], ...]:
     """What can be asked about profiles."""
     routes = ProfileRoutes(platform, keys)
-    return (*_reading(routes), *_writing(routes))
+    return (*_many(routes), *_one(routes), *_parts(routes))
 
 
-def _reading(routes: ProfileRoutes) -> tuple[Operation[Any], ...]:
-    operation = functools.partial(Operation, tag="profiles", method="GET")
-    return (
-        operation(
-            path="/profiles",
-            name="listProfiles",
-            summary="List profiles",
-            description="All conditions given must hold. A minus before the order means largest first.",
-            takes=ProfileSearch,
-            handle=routes.search,
-            answers={200: Page[ProfileView]},
-            refuses=("invalid_continuation",),
-        ),
-        operation(
-            path="/profiles/{profileId}",
-            name="getProfile",
-            summary="Read a profile",
-            takes=Nothing,
-            handle=routes.read,
-            answers={200: ProfileView},
-            refuses=("not_found",),
-            revalidates=True,
-            versioned=True,
-        ),
-    )
-
-
-def _writing(routes: ProfileRoutes) -> tuple[Operation[Any], ...]:
-    operation = functools.partial(Operation, tag="profiles")
+def _many(routes: ProfileRoutes) -> tuple[Operation[Any], ...]:
+    operation = functools.partial(Operation, tag="profiles", path="/profiles")
     return (
         operation(
             method="POST",
-            path="/profiles",
             name="createProfile",
             summary="Make a profile",
             takes=NewProfile,
@@ -136,8 +108,34 @@ def _writing(routes: ProfileRoutes) -> tuple[Operation[Any], ...]:
             example={"name": "Robin", "ageGroup": "6-9", "preferredThemes": ["forest"]},
         ),
         operation(
+            method="GET",
+            name="listProfiles",
+            summary="List profiles",
+            description="All conditions given must hold. A minus before the order means largest first.",
+            takes=ProfileSearch,
+            handle=routes.search,
+            answers={200: Page[ProfileView]},
+            refuses=("invalid_continuation",),
+        ),
+    )
+
+
+def _one(routes: ProfileRoutes) -> tuple[Operation[Any], ...]:
+    operation = functools.partial(Operation, tag="profiles", path="/profiles/{profileId}")
+    return (
+        operation(
+            method="GET",
+            name="getProfile",
+            summary="Read a profile",
+            takes=Nothing,
+            handle=routes.read,
+            answers={200: ProfileView},
+            refuses=("not_found",),
+            revalidates=True,
+            versioned=True,
+        ),
+        operation(
             method="PATCH",
-            path="/profiles/{profileId}",
             name="changeProfile",
             summary="Change a profile",
             description="A merge patch (RFC 7396): what is left out stays, null takes a value away.",
@@ -151,7 +149,6 @@ def _writing(routes: ProfileRoutes) -> tuple[Operation[Any], ...]:
         ),
         operation(
             method="DELETE",
-            path="/profiles/{profileId}",
             name="deleteProfile",
             summary="Delete a profile",
             description="Its badges go with it.",
@@ -161,8 +158,14 @@ def _writing(routes: ProfileRoutes) -> tuple[Operation[Any], ...]:
             refuses=("not_found", "contended"),
             guarded=True,
         ),
-        operation(
+    )
+
+
+def _parts(routes: ProfileRoutes) -> tuple[Operation[Any], ...]:
+    return (
+        Operation(
             method="POST",
+            tag="profiles",
             path="/profiles/{profileId}/badges",
             name="awardBadge",
             summary="Give a badge",
