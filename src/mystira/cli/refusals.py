@@ -49,7 +49,9 @@ def explain(error: BaseException) -> Refusal | None:
 
 def _problem(error: ProblemError) -> Refusal:
     gone = error.is_passing or error.status >= 500
-    return _refusal(error.detail, error.reasons, error.code, exits.UNAVAILABLE if gone else exits.NO)
+    # The detail runs all reasons together, which then have a line each.
+    message = f"{error.title}." if error.reasons and error.title else error.detail
+    return _refusal(message, error.reasons, error.code, exits.UNAVAILABLE if gone else exits.NO)
 
 
 def _engine(error: ManystoreError) -> Refusal:
@@ -64,7 +66,7 @@ def _engine(error: ManystoreError) -> Refusal:
 
 
 def _refusal(message: str, reasons: Sequence[str], code: str, exit_code: int) -> Refusal:
-    conditions = (f"  - {reason}" for reason in reasons if reason not in message)
+    conditions = (f"  - {reason}" for reason in reasons)
     return Refusal(lines=(message, *conditions), code=code, exit_code=exit_code)
 
 

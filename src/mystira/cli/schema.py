@@ -6,7 +6,7 @@ from cyclopts import App, Parameter
 
 from mystira.cli import exits
 from mystira.cli.options import AsJson, DataFolder
-from mystira.cli.output import answer, bar
+from mystira.cli.output import answer
 from mystira.cli.refusals import CommandError
 from mystira.errors import SettingError
 from mystira.schema import upgrades
@@ -34,10 +34,7 @@ async def upgrade(
 ) -> int:
     """Take every step up to a revision. Waits briefly for busy tables, and never holds up writes."""
     url = _url(data_folder)
-    with bar("upgrade", quiet=json) as show:
-        show(0, 1, revision)
-        await upgrades.upgrade(url, revision)
-        show(1, 1, revision)
+    await upgrades.upgrade(url, revision)
     return await _tell(url, json)
 
 

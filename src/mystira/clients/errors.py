@@ -13,7 +13,8 @@ class ClientError(Exception):
 
 
 class ProblemError(ClientError):
-    """A service said no. `code` is stable; `reasons` are the conditions that were not met, if it named any.
+    """A service said no. `code` is stable, `title` says what it means in general; `reasons` are the
+    conditions that were not met, if it named any.
 
     `retry_after` is the wait in seconds that it asked for.
     """
@@ -24,10 +25,11 @@ class ProblemError(ClientError):
         status: int,
         code: str,
         detail: str,
+        title: str = "",
         reasons: Sequence[str] = (),
         retry_after: float | None = None,
     ) -> None:
-        self.status, self.code, self.detail = status, code, detail
+        self.status, self.code, self.detail, self.title = status, code, detail, title
         self.reasons, self.retry_after = tuple(reasons), retry_after
         super().__init__(detail)
 

@@ -92,6 +92,7 @@ def _problem(response: aiohttp.ClientResponse, text: bytes) -> ProblemError:
         status=response.status,
         code=problem.code or f"http_{response.status}",
         detail=problem.detail or problem.title or f"{response.url} answered {response.status}",
+        title=problem.title,
         reasons=problem.reasons,
         retry_after=_seconds(response.headers.get("Retry-After")),
     )

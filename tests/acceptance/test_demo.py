@@ -1,0 +1,64 @@
+"""The demonstration itself, small: it succeeds with figures that add up, and leaves nothing behind."""
+
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from mystira.servers.logs import Log
+from mystira.servers.processes import Process, Program, start
+from tests.commands import command
+from tests.platform_process import gone, processes_of
+
+SMALL = ("--accounts", "1500", "--rate", "60", "--processes", "2", "--breath", "0.5")
+
+pytestmark = pytest.mark.slow
+
+
+async def test_a_demonstration_moves_there_and_back_and_there_again_and_loses_nothing(tmp_path: Path) -> None:
+    """Ends with 0 and one JSON document: nothing lost or divergent, a kill survived, a certificate kept."""
+    folder = tmp_path / "demo"
+    told = await command("demo", "--json", "--seed", "7", *SMALL, folder=folder, seconds=200.0)
+    report = told.document
+    assert told.code == 0, told.output
+    assert (report["witness"]["lost"], report["witness"]["divergent"]) == (0, 0)
+    assert report["witness"]["acknowledged"] > 100
+    assert (report["kills"], report["restarts"]) == (1, 1)
+    assert [pause["step"] for pause in report["pauses"]] == ["cut over", "cut back", "cut over again"]
+    assert report["copy"]["records"] >= 1500
+    certificate = json.loads(Path(report["certificate"]).read_text())
+    assert certificate["kind"] == "accounts"
+    assert certificate["records"] >= 1500
+    # What proves something stays; data and logs of a success do not.
+    assert {path.name for path in folder.iterdir()} == {"objects"}
+    await gone(folder)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+async def test_a_stopped_demonstration_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
+    """Asked to stop it ends with 130 in order; killed, all that it started ends with it."""
+    folder = tmp_path / "demo"
+    process = await _begun(folder, tmp_path / "demo.log")
+    assert processes_of(folder)
+    process.send(number)
+    async with asyncio.timeout(40.0):
+        code = await process.ended()
+    assert code == (-signal.SIGKILL if number is signal.SIGKILL else 130)
+    await gone(folder, seconds=20.0)
+    if number is not signal.SIGKILL:
+        process.log.wait_closed(2.0)
+        assert f"Everything is kept in {folder}" in process.log.path.read_text()
+
+
+async def _begun(folder: Path, log: Path) -> Process:
+    """A demonstration in the midst of its traffic."""
+    words = ("-m", "mystira", "demo", "--data-folder", str(folder), *SMALL)
+    process = await start(Program(name="demo", command=(sys.executable, *words)), Log(log))
+    async with asyncio.timeout(60.0):
+        while not log.exists() or "let families in" not in log.read_text():
+            assert process.returncode is None, log.read_text()
+            await asyncio.sleep(0.1)
+    return process

@@ -1,0 +1,122 @@
+"""Processes killed with SIGKILL in each step of a move, on real stores and under traffic: nothing is lost."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from manystore.moves.tasks import Action, Task
+from manystore.stores.sqlite import SqliteStore
+from mystira.clients.admin import AdminClient
+from mystira.clients.service import Service
+from mystira.demonstration.comparison import compare_copy, compare_truth, open_pairs
+from mystira.demonstration.stage import Stage, stage
+from mystira.domain.accounts.kind import ACCOUNTS
+from mystira.simulation.ledger import read_ledgers
+from mystira.simulation.people import make_former_accounts
+from mystira.simulation.processes import share_out, traffic_processes
+from mystira.simulation.reading import read_back
+from mystira.simulation.witness import Evidence, conclude
+
+pytestmark = pytest.mark.slow
+
+RECORDS = 4000
+STEPS = (Action.START, Action.VERIFY, Action.CUT_OVER, Action.CUT_BACK)
+
+
+class Killer:
+    """Kills the worker the first time that a step is seen to run, and counts."""
+
+    def __init__(self, platform: Stage) -> None:
+        self._platform, self._killed = platform, set[str]()
+
+    def __call__(self, task: Task) -> None:
+        if task.state == "running" and task.id not in self._killed:
+            self._killed.add(task.id)
+            # Between two looks it may have been restarted already: the next sight of it is as good.
+            with contextlib.suppress(ProcessLookupError):
+                self._platform.kill("worker")
+
+    @property
+    def kills(self) -> int:
+        return len(self._killed)
+
+
+@contextlib.asynccontextmanager
+async def platform(folder: Path) -> AsyncIterator[tuple[Stage, Service]]:
+    """A platform with former accounts, and somebody to ask it."""
+    async with stage(folder) as running:
+        roster = await running.up()
+        store = SqliteStore(running.settings.documents_path)
+        await store.open()
+        await store.adopt(ACCOUNTS, make_former_accounts(Random(3), RECORDS))
+        await store.close()
+        async with Service.at(roster.address) as service:
+            yield running, service
+
+
+async def _restarted(running: Stage, name: str, times: int) -> None:
+    async with asyncio.timeout(30.0):
+        while running.restarts(name) < times:
+            await asyncio.sleep(0.05)
+
+
+async def test_a_move_survives_its_worker_s_death_in_every_step(tmp_path: Path) -> None:
+    """Copy, verification, cut-over and cut-back each lose their worker; another one ends them."""
+    folder = tmp_path / "data"
+    async with platform(folder) as (running, service):
+        admin, killer = AdminClient(service), Killer(running)
+        orders = share_out(
+            url=service.url, folder=folder / "w", run="kill", rate=40.0, seconds=0.0, processes=2, seed=5
+        )
+        async with traffic_processes(folder / "w", orders) as traffic:
+            for action in STEPS:
+                await _take(admin, action, killer)
+            await traffic.stop()
+        assert killer.kills >= 2, "a step as short as a cut-over may be over before it is seen to run"
+        await _restarted(running, "worker", killer.kills)
+        # Nobody kills this one, and it finds that both stores agree.
+        task = await admin.ended(await admin.request("accounts", Action.VERIFY))
+        assert task.result is not None
+        assert task.result["certificate"] is not None, task.result
+        await _nothing_is_lost(running, service, Evidence(read_ledgers(traffic.ledgers)))
+
+
+async def _take(admin: AdminClient, action: Action, killer: Killer) -> None:
+    task = await admin.ended(await admin.request("accounts", action), killer, every=0.005)
+    if action is Action.VERIFY and (task.result or {}).get("certificate") is None:
+        pytest.fail(f"no certificate: {task}")
+    assert task.state == "done", task
+
+
+async def test_families_survive_the_death_of_what_answers_them(tmp_path: Path) -> None:
+    """The API killed thrice under traffic: unclear writes are settled, acknowledged ones are there."""
+    folder = tmp_path / "data"
+    async with platform(folder) as (running, service):
+        orders = share_out(
+            url=service.url, folder=folder / "w", run="api", rate=60.0, seconds=0.0, processes=2, seed=6
+        )
+        async with traffic_processes(folder / "w", orders) as traffic:
+            for times in range(1, 4):
+                await asyncio.sleep(1.0)
+                running.kill("api")
+                await _restarted(running, "api", times)
+            await asyncio.sleep(1.0)
+            await traffic.stop()
+        evidence = Evidence(read_ledgers(traffic.ledgers))
+        assert evidence.acknowledged > 50
+        await _nothing_is_lost(running, service, evidence)
+
+
+async def _nothing_is_lost(running: Stage, service: Service, evidence: Evidence) -> None:
+    findings = await read_back(service, evidence, sorted(evidence.touched))
+    async with open_pairs(running.settings) as pairs:
+        for pair in pairs:
+            findings += await compare_truth(pair, evidence, lambda _: None)
+            findings += await compare_copy(pair, lambda _: None)
+    tally = conclude(evidence, findings)
+    assert tally.acknowledged > 0
+    assert tally.findings == ()
