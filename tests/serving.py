@@ -15,7 +15,7 @@ import msgspec
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from manystore.clock import SystemClock
+from manystore.clock import Clock, SystemClock
 from manystore.moves.tasks import Action
 from manystore.stores.memory import MemoryStore
 from mystira.gateways.idempotency import MemoryIdempotencyKeys, open_idempotency_keys
@@ -56,14 +56,14 @@ class Api(msgspec.Struct):
 
 
 @contextlib.asynccontextmanager
-async def memory_api(documents: MemoryStore | None = None) -> AsyncIterator[Api]:
+async def memory_api(documents: MemoryStore | None = None, clock: Clock | None = None) -> AsyncIterator[Api]:
     """An API over dictionaries, or over the documents given, asked without a socket."""
     documents, tables = documents or MemoryStore("documents"), MemoryStore("postgres")
     await documents.open()
     await tables.open()
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(data_folder=Path(folder))
-        platform = Platform(settings, documents, tables, node="test", clock=SystemClock())
+        platform = Platform(settings, documents, tables, node="test", clock=clock or SystemClock())
         application = compose(platform, MemoryIdempotencyKeys(platform.clock), {})
         async with direct(application) as client:
             yield Api(platform, application, client, settings)
