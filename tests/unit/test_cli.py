@@ -148,6 +148,20 @@ def test_a_doctor_finds_a_damaged_document_store(tmp_path: Path, capsys: pytest.
     assert "backup" in checks["document store"]["remedy"]
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_every_step_of_a_move(
+    shell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The script is written below the home folder, and knows the commands' words."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for variable in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "ZDOTDIR", "ZSH", "ZSH_CUSTOM"):
+        monkeypatch.delenv(variable, raising=False)
+    assert run(["--install-completion", shell]) == exits.OK
+    path = Path(capsys.readouterr().out.removeprefix("Written to ").partition(";")[0])
+    assert path.is_relative_to(tmp_path)
+    assert "cut-over" in path.read_text()
+
+
 def task(action: Action, state: str, **result: object) -> Task:
     """A task that has ended."""
     told = {

@@ -153,9 +153,9 @@ def _table(report: Report) -> Table:
         text = f"{style}{pause.coordinator:.0f} ms[/] by the coordinator; {people}"
         table.add_row(f"write pause, {pause.step}", text)
     copied = report.copy
-    table.add_row(
-        "copy", f"{copied.records:,} records, {copied.rate:,.0f}/s; {copied.seconds:.1f} s with the kill"
-    )
+    kill = "" if copied.killed_at is None else f", with a kill at {copied.killed_at:,}"
+    text = f"{copied.records:,} records, {copied.rate:,.0f}/s; {copied.seconds:.1f} s in all{kill}"
+    table.add_row("copy", text)
     table.add_row("lag of the copy", f"p50 {lag.p50:.0f} ms, p99 {lag.p99:.0f} ms, max {lag.max:.0f} ms")
     table.add_row("worker", f"killed {report.kills}×, restarted {report.restarts}×")
     table.add_row(

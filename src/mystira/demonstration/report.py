@@ -40,9 +40,13 @@ class Pause(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Copied(msgspec.Struct, frozen=True, kw_only=True):
-    """The copy: records, seconds from the request to the end, and the last worker's records a second."""
+    """The copy: records, seconds from the request to the end, and the last worker's records a second.
+
+    `killed_at` is how many records the first worker had copied when it was killed; None if it ended before.
+    """
 
     records: int
+    killed_at: int | None
     seconds: float
     rate: float
 

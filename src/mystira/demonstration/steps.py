@@ -90,15 +90,15 @@ async def _settle(requester: Requester, key: str, email: str, title: str) -> Non
 async def copy_through_a_kill(scene: Scene) -> Copied:
     """Copy everything, and kill the worker in the middle: another one goes on where it stopped."""
     title = "copy, killing the worker in the middle"
-    killed_at = ""
+    killed_at: int | None = None
 
     def kill_in_the_middle(task: Task) -> None:
         nonlocal killed_at
         progress = task.progress
-        if not killed_at and task.state == "running" and progress is not None and progress.done:
+        if killed_at is None and task.state == "running" and progress is not None and progress.done:
             scene.stage.kill("worker")
             scene.kills += 1
-            killed_at = f"killed at {progress.done:,} of {progress.total:,}"
+            killed_at = progress.done
 
     async with scene.step(title) as result:
         began = time.monotonic()
@@ -106,9 +106,11 @@ async def copy_through_a_kill(scene: Scene) -> Copied:
         seconds, copied = time.monotonic() - began, task.result or {}
         if copied["refused"] or copied["queued"]:
             raise StepFailedError(title, f"{copied['refused']} were refused, {copied['queued']} are queued")
-        how = killed_at or "it was over before it could be killed"
+        how = "over before it could be killed" if killed_at is None else f"worker killed at {killed_at:,}"
         result.phrase = f"{copied['records']:,} records, {how}; {task.attempts} attempts"
-    return Copied(records=copied["records"], seconds=round(seconds, 2), rate=copied["rate"])
+    return Copied(
+        records=copied["records"], killed_at=killed_at, seconds=round(seconds, 2), rate=copied["rate"]
+    )
 
 
 async def verify(scene: Scene, title: str) -> None:
