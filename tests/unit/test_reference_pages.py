@@ -1,9 +1,11 @@
 """References, refusals, decisions and dependencies are documented as they are in the code."""
 
 import ast
+import functools
 import re
 import tomllib
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +109,48 @@ def test_every_dependency_is_justified_and_used() -> None:
         if not re.search(rf"(import|from) {_imported(name)}\b|[\"']{_imported(name)}[\"']", sources)
     }
     assert unused == set()
+
+
+BROUGHT_ALONG = {
+    "azure-core": "azure-cosmos",
+    "httpx": "litestar",
+    "pydantic": "pydantic-settings",
+    "uvloop": "uvicorn",
+}
+"""Distributions that are imported and not declared, because a declared one is made of them."""
+
+
+def test_whatever_is_imported_is_declared() -> None:
+    """Nothing is there by luck: each import is of a declared dependency, or of one that such a one needs."""
+    declared = _declared()
+    everything = declared["run"] | declared["dev"]
+    for path in [*(ROOT / "src").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]:
+        # The contract suite is shipped, for those who test a store of their own and have pytest anyway.
+        is_for_tests = {"tests", "testing"} & set(path.relative_to(ROOT).parts)
+        allowed = everything if is_for_tests else declared["run"]
+        for name in _imports(path) - allowed - {"mystira"}:
+            bringer = BROUGHT_ALONG.get(name)
+            assert bringer in allowed, f"{path} imports {name}"
+            needs = metadata.requires(bringer) or []
+            assert any(re.match(rf"{name}\b", need) for need in needs), f"{bringer} needs no {name} any more"
+
+
+@functools.cache
+def _owners() -> dict[str, list[str]]:
+    """Which distributions have a package of that name."""
+    found = metadata.packages_distributions()
+    return {package: [name.lower().replace("_", "-") for name in names] for package, names in found.items()}
+
+
+def _imports(path: Path) -> set[str]:
+    """The distributions from which a module imports."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {each.name.split(".")[0] for each in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+    return {owner for name in names for owner in _owners().get(name, ())}
 
 
 def _imported(name: str) -> str:
