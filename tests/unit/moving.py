@@ -12,8 +12,9 @@ import msgspec
 from manystore.clock import SystemClock
 from manystore.followers.runner import SyncRunner
 from manystore.followers.sync import Track
-from manystore.moves.actions import Mover, Result
+from manystore.moves.actions import Mover
 from manystore.moves.certificate import CertificateFolder
+from manystore.moves.procedures import Result
 from manystore.moves.tasks import Action, Override
 from manystore.moves.worker import MoveWorker
 from manystore.placement import Leases, Placement, read_state

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from manystore.conflicts import ByFunction, VectorClocks, lower_of
-from manystore.errors import UnavailableError
+from manystore.errors import StepRefusedError, UnavailableError
 from manystore.followers.queue import Audited
 from manystore.followers.settling import Decision, Keep, Repaired, repair, settle_rogue_write
 from manystore.followers.sync import Track
@@ -166,3 +166,17 @@ async def test_siblings_are_left_to_a_person(scene: Scene) -> None:
     result = await repaired(scene, VectorClocks())
     assert result.left == (KEY,)
     assert (await scene.do(Action.VERIFY))["differences"] == 1
+
+
+async def test_a_rogue_write_blocks_the_flip_until_somebody_decides(scene: Scene) -> None:
+    """The refusal says where and which; once decided, the way is free."""
+    await scene.do(Action.VERIFY)
+    go_behind(scene.target, KEY, rogue_content(name="Rogue"))
+    go_behind(scene.target, KEY, rogue_content())
+    with pytest.raises(StepRefusedError, match="2 writes were made behind the engine's back in tables"):
+        await scene.do(Action.CUT_OVER)
+    track, state = await scene.track(), await read_state(scene.people)
+    for rogue in await scene.target.rogue_writes(PEOPLE):
+        await settle_rogue_write(track, state, scene.target, rogue, deciding("truth"), clock=scene.clock)
+    await scene.do(Action.CUT_OVER)
+    assert (await scene.do(Action.VERIFY))["differences"] == 0

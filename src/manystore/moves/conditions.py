@@ -73,10 +73,24 @@ async def overridable_reasons(
         reasons += [reason] if reason else []
     if state.phase.has_copy and (phase.truth is not state.truth or not phase.has_copy):
         reasons += queue_reasons(await track.queue.entries())
+        reasons += await rogue_reasons(track)
         lag = await read_lag(track.copy, placement.kind.name)
         if lag.last > MOST_LAG:
             reasons.append(
                 f"The copy is {lag.last:.1f} s behind (at most {MOST_LAG:.0f}): wait, or find out why."
+            )
+    return reasons
+
+
+async def rogue_reasons(track: Track) -> list[str]:
+    """One sentence for each store that keeps writes which came from nowhere known."""
+    reasons = []
+    for store in (track.truth, track.copy):
+        if rogues := await store.rogue_writes(track.kind):
+            keys = ", ".join(sorted({rogue.key for rogue in rogues})[:3])
+            reasons.append(
+                f"{len(rogues)} writes were made behind the engine's back in {store.name} ({keys}): "
+                "decide about each."
             )
     return reasons
 

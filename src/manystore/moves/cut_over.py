@@ -23,7 +23,7 @@ from manystore.clock import Clock
 from manystore.comparison import Difference
 from manystore.errors import ManystoreError, StepRefusedError
 from manystore.followers.sync import Track
-from manystore.moves.conditions import queue_reasons
+from manystore.moves.conditions import queue_reasons, rogue_reasons
 from manystore.moves.verify import Basis, Verification, Verifier
 from manystore.placement import (
     Phase,
@@ -110,27 +110,12 @@ async def cut_over(
     """
     track = Track(placement, state, clock=clock, randomness=randomness)
     step = _Step(placement, state, phase, track, clock, is_overridden, [])
-    passes = checked = 0
-    while passes < _MOST_PASSES:
-        found = await step.compare_since(basis)
-        passes, checked, basis = passes + 1, checked + found.compared, found.basis
-        if found.compared <= _FEW:
-            break
+    passes, checked, basis = await _approach(step, basis)
     began = clock.monotonic()
     draining = await announce(placement, state, phase)
     if draining is None:
         raise step.refused("The phase was changed by somebody else meanwhile: look again.")
-    try:
-        async with asyncio.timeout(drain_limit):
-            last = await _drain(step, draining, basis, lease)
-            new = await commit(placement, draining, phase, clock.now())
-    except BaseException as error:
-        await asyncio.shield(_let_go(placement, draining))
-        if isinstance(error, TimeoutError):
-            raise step.refused(f"The copy did not catch up within {drain_limit:.0f} s.") from error
-        raise
-    if new is None:
-        raise step.refused("The cut-over took too long, and another node undid it: try again.")
+    new, last = await _flip(step, draining, basis, lease, drain_limit)
     pause = clock.monotonic() - began
     log.info("move.cut_over", kind=placement.kind.name, phase=phase.value, epoch=new.epoch, pause=pause)
     return CutOver(
@@ -144,13 +129,43 @@ async def cut_over(
     )
 
 
+async def _approach(step: _Step, basis: Basis) -> tuple[int, int, Basis]:
+    """Compare what changed, again and again while writes flow, until little is left for the pause."""
+    passes = checked = 0
+    while passes < _MOST_PASSES:
+        found = await step.compare_since(basis)
+        passes, checked, basis = passes + 1, checked + found.compared, found.basis
+        if found.compared <= _FEW:
+            break
+    return passes, checked, basis
+
+
+async def _flip(
+    step: _Step, draining: State, basis: Basis, lease: float, drain_limit: float
+) -> tuple[State, Verification]:
+    """Drain, check and commit while writes wait; whatever fails before the commit lets them go on."""
+    try:
+        async with asyncio.timeout(drain_limit):
+            last = await _drain(step, draining, basis, lease)
+            new = await commit(step.placement, draining, step.phase, step.clock.now())
+    except BaseException as error:
+        await asyncio.shield(_let_go(step.placement, draining))
+        if isinstance(error, TimeoutError):
+            raise step.refused(f"The copy did not catch up within {drain_limit:.0f} s.") from error
+        raise
+    if new is None:
+        raise step.refused("The cut-over took too long, and another node undid it: try again.")
+    return new, last
+
+
 async def _drain(step: _Step, draining: State, basis: Basis, lease: float) -> Verification:
     """Bring the copy to where the truth stopped, and look once more at what changed last."""
     if step.track.truth.fencing == "lease":
         await await_acknowledgements(step.placement, draining, clock=step.clock, lease=lease)
     # Only now is the head final: every write under an older epoch is in the log or will be refused.
     await step.track.reach(await step.track.truth.head(step.placement.kind))
-    if reasons := queue_reasons(await step.track.queue.entries()):
+    reasons = queue_reasons(await step.track.queue.entries()) + await rogue_reasons(step.track)
+    if reasons:
         step.object(*reasons)
     return await step.compare_since(basis)
 
