@@ -73,6 +73,27 @@ def test_every_reason_against_a_certificate_is_explained() -> None:
     assert len(reasons) > 4
 
 
+# -- rooms -----------------------------------------------------------------------------------------------
+
+
+def test_every_room_is_described() -> None:
+    """The page of architecture says of each room of either house what happens there."""
+    text = prose(ROOT / "docs" / "explanation" / "architecture.md")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = project["tool"]["importlinter"]["contracts"]
+    rooms = {
+        f"{house}.{room}"
+        for contract in contracts
+        if contract["type"] == "layers" and contract["containers"][0] in ("manystore", "mystira")
+        for house in contract["containers"]
+        for layer in contract["layers"]
+        for room in re.findall(r"\w+", layer)
+        if list((ROOT / "src" / house).glob(f"{room}*")) and not room.startswith("__")
+    }
+    assert {room for room in rooms if f"`{room}`" not in text} == set()
+    assert len(rooms) > 20
+
+
 # -- decisions -----------------------------------------------------------------------------------------
 
 
