@@ -27,7 +27,8 @@ async def placement() -> Placement:
     source, target = MemoryStore("documents"), MemoryStore("tables")
     await source.open()
     await target.open()
-    return Placement(kind=PEOPLE, source=source, target=target)
+    initial = Phase.DUAL_WRITE_SOURCE_READ
+    return Placement(kind=PEOPLE, source=source, target=target, initial=initial)
 
 
 @pytest.fixture
@@ -142,7 +143,7 @@ async def test_an_abandoned_drain_is_undone_by_whoever_looks_long_enough(
     clock.advance(0.2)
     after = await leases.refresh("people")
     assert after.takes_writes
-    assert (after.phase, after.epoch) == (Phase.SOURCE_ONLY, state.epoch + 2)
+    assert (after.phase, after.epoch) == (Phase.DUAL_WRITE_SOURCE_READ, state.epoch + 2)
 
 
 async def test_waiting_for_a_cut_over_ends_with_the_patience(
@@ -162,8 +163,8 @@ async def test_waiting_for_a_cut_over_ends_with_the_patience(
 async def test_a_step_by_an_outdated_state_is_lost(placement: Placement) -> None:
     """Of two who step from the same state, one does."""
     state = await read_state(placement)
-    assert await step(placement, state, Phase.DUAL_WRITE_SOURCE_READ) is not None
-    assert await step(placement, state, Phase.DUAL_WRITE_SOURCE_READ) is None
+    assert await step(placement, state, Phase.SOURCE_ONLY) is not None
+    assert await step(placement, state, Phase.SOURCE_ONLY) is None
 
 
 async def test_a_kind_that_nobody_placed_is_unknown(placement: Placement, clock: ManualClock) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from manystore.errors import StepRefusedError
+from manystore.errors import DeclarationError, StepRefusedError
 from manystore.followers.queue import Audited
 from manystore.moves.archive import restore_archive
 from manystore.moves.tasks import Action, Override, TaskBoard
-from manystore.placement import Phase, read_state
+from manystore.placement import Phase, announce, read_state, step
 from manystore.records import Record
 from manystore.stores.memory import MemoryStore
 from manystore.stores.store import KeyRange
@@ -106,8 +106,34 @@ async def test_an_override_moves_on_and_is_written_down(scene: Scene) -> None:
 
 async def test_nobody_can_answer_for_a_step_that_makes_no_sense(scene: Scene) -> None:
     """Skipping a phase is refused, override or not."""
-    with pytest.raises(StepRefusedError, match="is not next to"):
+    with pytest.raises(StepRefusedError, match="finish leads on from DUAL_WRITE_TARGET_READ"):
         await scene.do(Action.FINISH, override=ANSWERING)
+
+
+@pytest.mark.parametrize("answering", [None, ANSWERING], ids=["refused", "answered for"])
+async def test_no_action_moves_the_truth_from_a_phase_it_does_not_lead_from(
+    scene: Scene, answering: Override | None
+) -> None:
+    """Reopening is no cut-over, and what no copy follows cannot be cut over or back."""
+    await scene.do(Action.VERIFY)
+    with pytest.raises(StepRefusedError, match="reopen leads on from"):
+        await scene.do(Action.REOPEN, override=answering)
+    await scene.do(Action.CUT_OVER)
+    await scene.do(Action.VERIFY)
+    await scene.do(Action.FINISH)
+    for action in (Action.CUT_OVER, Action.CUT_BACK):
+        with pytest.raises(StepRefusedError, match="leads on from"):
+            await scene.do(action, override=answering)
+    assert (await read_state(scene.people)).phase is Phase.TARGET_ONLY
+
+
+async def test_the_truth_changes_by_a_drain_alone(scene: Scene) -> None:
+    """A plain step to a phase with another truth is a mistake of the code, and told as one."""
+    state = await read_state(scene.people)
+    with pytest.raises(DeclarationError, match="another truth"):
+        await step(scene.people, state, Phase.DUAL_WRITE_TARGET_READ)
+    with pytest.raises(DeclarationError, match="no cut-over leads from"):
+        await announce(scene.people, state, Phase.TARGET_ONLY)
 
 
 async def test_one_task_at_a_time(scene: Scene) -> None:

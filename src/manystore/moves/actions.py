@@ -14,7 +14,13 @@ from manystore.followers.queue import audit
 from manystore.followers.sync import Track
 from manystore.moves.archive import write_archive
 from manystore.moves.certificate import CertificateFolder
-from manystore.moves.conditions import absolute_reasons, overridable_reasons, valid_certificate
+from manystore.moves.conditions import (
+    LEADS,
+    absolute_reasons,
+    misplaced,
+    overridable_reasons,
+    valid_certificate,
+)
 from manystore.moves.copy import Copying
 from manystore.moves.cut_over import cut_over
 from manystore.moves.pace import Pace
@@ -127,16 +133,15 @@ class Mover:
 
     async def cut_over(self, kind: str, report: Report, override: Override | None) -> Result:
         """Make the target the truth."""
-        return await self._move_truth(kind, Phase.DUAL_WRITE_TARGET_READ, override)
+        return await self._move_truth(kind, Action.CUT_OVER, override)
 
     async def cut_back(self, kind: str, report: Report, override: Override | None) -> Result:
         """Make the source the truth again."""
-        return await self._move_truth(kind, Phase.DUAL_WRITE_SOURCE_READ, override)
+        return await self._move_truth(kind, Action.CUT_BACK, override)
 
     async def finish(self, kind: str, report: Report, override: Override | None) -> Result:
         """Let the source rest after the soak: nothing follows any more, and what it holds is archived."""
-        placement = self._family[kind]
-        state = await read_state(placement)
+        placement, state = await self._placed(kind, Action.FINISH)
         if state.phase is not Phase.TARGET_ONLY:
             await self._demand(state, Phase.TARGET_ONLY, self._track(placement, state), override)
             state = await step(placement, state, Phase.TARGET_ONLY) or await read_state(placement)
@@ -156,8 +161,7 @@ class Mover:
 
     async def reopen(self, kind: str, report: Report, override: Override | None) -> Result:
         """Let the source follow again after a finish, and bring it up to date, ready for cutting back."""
-        placement = self._family[kind]
-        state = await read_state(placement)
+        placement, state = await self._placed(kind, Action.REOPEN)
         track = self._track(placement, state)
         if state.phase is not Phase.DUAL_WRITE_TARGET_READ:
             await self._demand(state, Phase.DUAL_WRITE_TARGET_READ, track, override)
@@ -165,9 +169,9 @@ class Mover:
         await track.reach(await track.truth.head(track.kind))
         return {"phase": state.phase.value, "epoch": state.epoch, "queued": len(await track.queue.entries())}
 
-    async def _move_truth(self, kind: str, phase: Phase, override: Override | None) -> Result:
-        placement = self._family[kind]
-        state = await read_state(placement)
+    async def _move_truth(self, kind: str, action: Action, override: Override | None) -> Result:
+        placement, state = await self._placed(kind, action)
+        phase = LEADS[action][1]
         if state.phase is phase and state.takes_writes:
             # A worker that died after the commit left the task open; what it asked for has happened.
             return {"phase": phase.value, "epoch": state.epoch, "pause": None}
@@ -192,6 +196,14 @@ class Mover:
             await self._audit(track, phase, override, moved.overridden)
         result: Result = msgspec.to_builtins(moved)
         return result
+
+    async def _placed(self, kind: str, action: Action) -> tuple[Placement, State]:
+        """Where the kind stands. Raises StepRefusedError where the action does not lead on from there."""
+        placement = self._family[kind]
+        state = await read_state(placement)
+        if reasons := misplaced(action, state):
+            raise StepRefusedError(kind=kind, step=action.value, conditions=reasons)
+        return placement, state
 
     async def _demand(self, state: State, phase: Phase, track: Track, override: Override | None) -> None:
         """Refuse the step where conditions are not met, or write down who answers for those that are not."""

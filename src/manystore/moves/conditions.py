@@ -8,6 +8,7 @@ from manystore.followers.queue import Entry
 from manystore.followers.runner import read_lag
 from manystore.followers.sync import Track
 from manystore.moves.certificate import Certificate, CertificateFolder, still_speaks
+from manystore.moves.tasks import Action
 from manystore.placement import Phase, Placement, State, read_state
 
 MOST_LAG: Final = 5.0
@@ -37,6 +38,33 @@ def valid_certificate(
     if (reason := still_speaks(certificate, placement, state)) is not None:
         return None, f"Certificate {certificate.name} does not hold: {reason}. Verify again."
     return certificate, None
+
+
+LEADS: Final[Mapping[Action, tuple[tuple[Phase, ...], Phase]]] = {
+    Action.START: (
+        (Phase.SOURCE_ONLY, Phase.DUAL_WRITE_SOURCE_READ),
+        Phase.DUAL_WRITE_SOURCE_READ,
+    ),
+    Action.CUT_OVER: (
+        (Phase.DUAL_WRITE_SOURCE_READ, Phase.DUAL_WRITE_TARGET_READ),
+        Phase.DUAL_WRITE_TARGET_READ,
+    ),
+    Action.CUT_BACK: (
+        (Phase.DUAL_WRITE_TARGET_READ, Phase.DUAL_WRITE_SOURCE_READ),
+        Phase.DUAL_WRITE_SOURCE_READ,
+    ),
+    Action.FINISH: ((Phase.DUAL_WRITE_TARGET_READ, Phase.TARGET_ONLY), Phase.TARGET_ONLY),
+    Action.REOPEN: ((Phase.TARGET_ONLY, Phase.DUAL_WRITE_TARGET_READ), Phase.DUAL_WRITE_TARGET_READ),
+}
+"""From which phases an action leads, and to which. From the last one it is only done again."""
+
+
+def misplaced(action: Action, state: State) -> list[str]:
+    """Why an action does not lead on from where the kind is; nobody can override that."""
+    if action not in LEADS or state.phase in LEADS[action][0]:
+        return []
+    before = " or ".join(phase.value for phase in LEADS[action][0])
+    return [f"{action.value} leads on from {before}, not from {state.phase.value}."]
 
 
 async def unmet(

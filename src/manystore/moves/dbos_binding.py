@@ -13,10 +13,11 @@ sharding and telemetry are off, and nothing but the database is connected to.
 """
 
 import asyncio
-import concurrent.futures
+import concurrent.futures.thread
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from typing import Any, Final, TypeVar
 
@@ -38,7 +39,7 @@ AT_HAND: Final = AT_ONCE + 1
 """Ranges that a worker takes: those at work, and one more, so that no hand waits for the queue."""
 POLL_EVERY: Final = 0.1
 """Seconds between two looks into a queue, or at a result that is waited for."""
-STOP_WITHIN: Final = 2.0
+STOP_WITHIN: Final = 1.2
 """Seconds that stopping may take; whatever is not done by then is left to the end of the process."""
 VERSION: Final = "1"
 """To be raised when the workflows come to consist of other steps; all tasks must have ended by then."""
@@ -47,6 +48,7 @@ ENDED: Final = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED
 
 _ONE: Final = threading.Lock()
 """Held by whoever has the one instance that a process can have."""
+_SILENCE: Final = 5.0
 _HANDOVER: Final = 10.0
 """Seconds that the next one waits for the one before to be gone."""
 
@@ -71,9 +73,9 @@ class Binding:
 
         Raises UnavailableError, also where another worker of this process does so already.
         """
-        self._steps = Steps(conductor, asyncio.get_running_loop())
+        self._steps = steps = Steps(conductor, asyncio.get_running_loop())
         try:
-            await asyncio.to_thread(self._launch, self._steps)
+            await in_thread(lambda: self._launch(steps))
         except Exception as error:
             raise UnavailableError(subject="the workflow engine", reason=str(error)) from error
 
@@ -83,10 +85,7 @@ class Binding:
             if not _ONE.acquire(timeout=_HANDOVER):
                 raise RuntimeError("a process can take part in workflows once, and another worker here does")
             self._is_started = True
-            logger = logging.getLogger("dbos")
-            if not logger.handlers:
-                # Without a handler it would take its own, and pass nothing on.
-                logger.addHandler(logging.NullHandler())
+            _quieten()
             DBOS(config=self._config())
             self._task = steps.register()
             DBOS.launch()
@@ -116,10 +115,11 @@ class Binding:
 
     async def stop(self) -> None:
         """Take no more work, let go of what is under way, and end all threads. Idempotent."""
-        stopping = asyncio.ensure_future(asyncio.to_thread(self._destroy))
+        stopping = in_thread(self._destroy)
         done, _ = await asyncio.wait([stopping], timeout=STOP_WITHIN)
         if not done:
             log.warning("move.engine_lingers", seconds=STOP_WITHIN)
+        _let_threads_be()
         if self._steps is not None:
             await self._steps.let_go()
 
@@ -166,9 +166,65 @@ class Binding:
 
     async def _ask(self, question: Callable[[], T]) -> T:
         try:
-            return await asyncio.to_thread(question)
+            return await in_thread(question)
         except Exception as error:  # of drivers that are not known here
             raise UnavailableError(subject="the workflow engine", reason=str(error)) from error
+
+
+def in_thread(call: Callable[[], T]) -> "asyncio.Future[T]":
+    """Run a blocking call in a thread that nobody waits for when the process ends.
+
+    DBOS waits for its database for as long as that takes; a pool's threads would have to be waited for too.
+    """
+    future: concurrent.futures.Future[T] = concurrent.futures.Future()
+
+    def run() -> None:
+        if future.set_running_or_notify_cancel():
+            try:
+                future.set_result(call())
+            except BaseException as error:  # noqa: BLE001 - raised where it is awaited
+                future.set_exception(error)
+
+    threading.Thread(target=run, name="workflows", daemon=True).start()
+    return asyncio.wrap_future(future)
+
+
+def _let_threads_be() -> None:
+    """Keep the end of the process from waiting for DBOS's pool, whose threads may wait for a database.
+
+    The standard library joins the threads of all pools at exit, daemons or not. What these would still do is
+    at most to record a step that another worker repeats.
+    """
+    for thread in [*concurrent.futures.thread._threads_queues]:
+        if thread.name.startswith("dbos-executor-"):
+            del concurrent.futures.thread._threads_queues[thread]  # type: ignore[attr-defined]
+
+
+class _Briefly(logging.Filter):
+    """Lets each place in the code say its first line, once every few seconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, int], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record may pass."""
+        place, now = (record.pathname, record.lineno), time.monotonic()
+        if now - self._said.get(place, float("-inf")) < _SILENCE:
+            return False
+        self._said[place] = now
+        record.msg, record.args = record.getMessage().partition("\n")[0], ()
+        record.exc_info = record.exc_text = None
+        return True
+
+
+def _quieten() -> None:
+    """Send what DBOS logs the way of all other logs: while a database is away, ten times a second."""
+    logger = logging.getLogger("dbos")
+    if not logger.handlers:
+        # Without a handler it would take its own, and pass nothing on.
+        logger.addHandler(logging.NullHandler())
+        logger.addFilter(_Briefly())
 
 
 class Steps:

@@ -16,7 +16,7 @@ import datetime as dt
 
 import msgspec
 
-from manystore.errors import UnavailableError
+from manystore.errors import DeclarationError, UnavailableError
 from manystore.placement.phases import Phase, Placement, Side, State
 
 _READS = 20
@@ -70,7 +70,13 @@ async def _replace(placement: Placement, old: State, new: State) -> bool:
 
 
 async def step(placement: Placement, state: State, phase: Phase) -> State | None:
-    """Go to a neighbouring phase with the same truth; None if somebody else changed the state first."""
+    """Go to a neighbouring phase with the same truth; None if somebody else changed the state first.
+
+    Raises DeclarationError for a phase with another truth, to which only a drain leads.
+    """
+    if phase.truth is not state.truth:
+        subject, reason = placement.kind.name, f"{phase.value} has another truth than {state.phase.value}"
+        raise DeclarationError(subject=f"a step of {subject}", reason=reason)
     new = msgspec.structs.replace(state, phase=phase, epoch=state.epoch + 1)
     if not await _replace(placement, state, new):
         return None
@@ -93,7 +99,13 @@ async def shut_copy(placement: Placement, state: State) -> None:
 
 
 async def announce(placement: Placement, state: State, phase: Phase) -> State | None:
-    """Stop writes on the way to a phase with the other truth; None if somebody else was first."""
+    """Stop writes on the way to a phase with the other truth; None if somebody else was first.
+
+    Raises DeclarationError where no copy follows that could become the truth.
+    """
+    if phase.truth is state.truth or not (state.phase.has_copy and phase.has_copy):
+        subject, reason = placement.kind.name, f"no cut-over leads from {state.phase.value} to {phase.value}"
+        raise DeclarationError(subject=f"a cut-over of {subject}", reason=reason)
     new = msgspec.structs.replace(state, epoch=state.epoch + 1, draining_to=phase)
     return new if await _replace(placement, state, new) else None
 
