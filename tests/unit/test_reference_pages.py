@@ -59,7 +59,7 @@ def test_every_refusal_is_explained() -> None:
     """Each sentence of the code is a heading of the page, and each heading a sentence of the code."""
     page = ROOT / "docs" / "how-to" / "when-a-step-is-refused.md"
     explained = {heading for heading in headings(page) if heading.endswith(".")}
-    assert explained == _refusals()
+    assert explained == _refusals(), f"explain each refusal, and no other, in {page.name}"
     assert len(explained) > 15
 
 
