@@ -95,6 +95,12 @@ def test_gadgets_come_back_byte_for_byte(content: Content) -> None:
     assert canonical(back) == canonical(content)
 
 
+def test_names_that_become_one_in_jsonb_stay_two() -> None:
+    """Two names that jsonb can only hold as the same come back as two, in whatever order they came."""
+    for extra in ({"\ud800": None, "\x00": []}, {"\x00": [], "\ud800": None}):
+        assert canonical(carried(PEOPLE_CODEC, person(0, extra=extra))) == canonical(person(0, extra=extra))
+
+
 @given(PEOPLE_CONTENTS)
 @settings(max_examples=100, deadline=None)
 def test_residue_is_canonical_ascii_json(content: Content) -> None:

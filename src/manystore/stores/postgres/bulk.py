@@ -19,14 +19,14 @@ from manystore.stores.postgres.codec import Rows
 from manystore.stores.postgres.connections import Connections
 from manystore.stores.postgres.kinds import MappedKind
 from manystore.stores.postgres.ledger import store_note
-from manystore.stores.postgres.refusals import FOREIGN_KEY_VIOLATION, is_refusal
-from manystore.stores.postgres.writing import (
+from manystore.stores.postgres.merging import (
     arguments_of_clear,
-    arguments_of_one,
     arguments_of_part,
     arguments_of_root,
     copied_rows,
 )
+from manystore.stores.postgres.refusals import FOREIGN_KEY_VIOLATION, is_refusal
+from manystore.stores.postgres.single import actions_for_new, actions_for_next, arguments_of_one
 from manystore.stores.store import Applied, Diverged, Ignored, Note, Outcome, Refused
 
 FEW: Final = 8
@@ -112,15 +112,17 @@ class Bulk:
         )
 
     async def _write_one(self, task: _Task, rows: Rows, held: Record | None) -> bool:
-        writing, arguments = (
-            self._mapped.writing,
-            arguments_of_one(self._mapped.layout, rows, task.record.version),
-        )
+        single, layout, version = self._mapped.single, self._mapped.layout, task.record.version
+        written: int | None
         if held is None or held.content is None:
-            version = await self._connections.value(writing.apply_new, *arguments)
+            actions = actions_for_new(rows)
+            arguments = arguments_of_one(layout, rows, version, actions)
+            written = await self._connections.value(single.insert("apply", actions), *arguments)
         else:
-            version = await self._connections.value(writing.apply_next, *arguments, held.version)
-        return version is not None
+            actions = actions_for_next(rows)
+            arguments = [*arguments_of_one(layout, rows, version, actions), held.version]
+            written = await self._connections.value(single.update("apply", actions), *arguments)
+        return written is not None
 
     # -- many ----------------------------------------------------------------------------------------
 
@@ -197,10 +199,10 @@ class Bulk:
         return lost
 
     async def _bury(self, connection: Any, stones: Sequence[_Task]) -> set[str]:
-        writing = self._mapped.writing
+        merging = self._mapped.merging
         keys, versions = [_key_of(task) for task in stones], [task.record.version for task in stones]
-        await connection.execute(writing.bury_root, keys, versions)
-        return {row[0] for row in await connection.fetch(writing.bury_stones, keys, versions)}
+        await connection.execute(merging.bury_root, keys, versions)
+        return {row[0] for row in await connection.fetch(merging.bury_stones, keys, versions)}
 
     async def _bring_in(self, connection: Any, tasks: Sequence[_Task], *, is_disputed: bool) -> set[str]:
         """Copy what has never been here, merge what has; returns the keys that won.
@@ -208,11 +210,11 @@ class Bulk:
         Copying is a quarter cheaper. Whoever creates one of these records meanwhile makes it fail; then,
         and wherever records are `is_disputed`, all are merged.
         """
-        writing = self._mapped.writing
+        merging = self._mapped.merging
         versions = {task.record.key: task.record.version for task in tasks}
         known = set(versions)
         if not is_disputed:
-            known = {row[0] for row in await connection.fetch(writing.known, list(versions))}
+            known = {row[0] for row in await connection.fetch(merging.known, list(versions))}
         won = versions.keys() - known
         new = [task.rows for task in tasks if task.rows is not None and task.record.key in won]
         old = [task for task in tasks if task.record.key in known]
@@ -220,7 +222,7 @@ class Bulk:
             await self._copy(connection, new, versions)
         if old:
             won |= await self._merge_records(connection, old)
-        for key, version in await connection.fetch(writing.unearth, list(won)):
+        for key, version in await connection.fetch(merging.unearth, list(won)):
             if version >= versions[key]:
                 # Somebody deleted the row by hand while ours waited to replace it.
                 raise asyncpg.SerializationError(f"record {key} was deleted meanwhile")
@@ -234,18 +236,18 @@ class Bulk:
                 )
 
     async def _merge_records(self, connection: Any, tasks: Sequence[_Task]) -> set[str]:
-        layout, writing = self._mapped.layout, self._mapped.writing
+        layout, merging = self._mapped.layout, self._mapped.merging
         rows = [task.rows for task in tasks if task.rows is not None]
         versions = [task.record.version for task in tasks]
-        merged = await connection.fetch(writing.merge_root, *arguments_of_root(layout, rows, versions))
+        merged = await connection.fetch(merging.root, *arguments_of_root(layout, rows, versions))
         is_new = {row[0]: row[1] for row in merged}
         winners = [each for each in rows if each.root[0] in is_new]
         changed = [each for each in winners if not is_new[each.root[0]]]
         for at in range(len(layout.parts)):
             if changed:
-                await connection.execute(writing.clear_parts[at], *arguments_of_clear(layout, at, changed))
+                await connection.execute(merging.clear[at], *arguments_of_clear(layout, at, changed))
             if arguments := arguments_of_part(layout, at, winners):
-                await connection.execute(writing.merge_parts[at], *arguments)
+                await connection.execute(merging.parts[at], *arguments)
         return set(is_new)
 
     async def _set_orphans_aside(self, connection: Any, tasks: Sequence[_Task]) -> list[_Task]:

@@ -106,6 +106,15 @@ class Codec:
             at += part.width
         return Record(key, row[1], content)
 
+    def has_settled_parts(self, row: Sequence[Any]) -> bool:
+        """Whether rows of parts lie as `encode` would lay them; by hand they may be numbered otherwise."""
+        at = 3 + len(self._columns.names)
+        for part in self._parts:
+            if not part.is_settled(row, at):
+                return False
+            at += part.width
+        return True
+
 
 def _without_id(columns: Map[str, str]) -> dict[str, str]:
     return {name: column for name, column in columns.items() if name != "id"}

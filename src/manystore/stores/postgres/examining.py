@@ -17,15 +17,15 @@ from manystore.stores.postgres.bulk import BATCH
 from manystore.stores.postgres.codec import Rows
 from manystore.stores.postgres.connections import Connections
 from manystore.stores.postgres.kinds import MappedKind
-from manystore.stores.postgres.quoting import quoted, quoted_table
-from manystore.stores.postgres.refusals import is_refusal
-from manystore.stores.postgres.values import without_hidden_letters
-from manystore.stores.postgres.writing import (
+from manystore.stores.postgres.merging import (
     arguments_of_part,
     arguments_of_root,
     trial_of_part,
     trial_of_root,
 )
+from manystore.stores.postgres.quoting import quoted, quoted_table
+from manystore.stores.postgres.refusals import is_refusal
+from manystore.stores.postgres.values import without_hidden_letters
 from manystore.stores.store import Examination, Twins
 
 SAMPLES: Final = 100

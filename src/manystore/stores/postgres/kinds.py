@@ -9,10 +9,12 @@ from manystore.stores.postgres.codec import Codec
 from manystore.stores.postgres.connections import Connections
 from manystore.stores.postgres.layout import Layout, sql_type
 from manystore.stores.postgres.mapping import Mapping
+from manystore.stores.postgres.merging import Merging
 from manystore.stores.postgres.quoting import quoted, quoted_table
 from manystore.stores.postgres.reading import Reading
 from manystore.stores.postgres.refusals import Refusals
-from manystore.stores.postgres.writing import Writing
+from manystore.stores.postgres.remembered import Remembered
+from manystore.stores.postgres.single import Single
 
 
 class MappedKind:
@@ -23,7 +25,9 @@ class MappedKind:
         self.codec = Codec(mapping, store)
         self.layout = Layout(mapping)
         self.reading = Reading(self.layout)
-        self.writing = Writing(self.layout)
+        self.single = Single(self.layout)
+        self.merging = Merging(self.layout)
+        self.remembered = Remembered(self.codec)
         self.refusals = Refusals(mapping, store)
         self.parent_checks = list(_parent_checks(mapping, self.codec.names))
 

@@ -128,3 +128,14 @@ class Layout:
             table.schema, table.name, [mapping.key_column, VERSION, *names, RESIDUE]
         )
         self.parts = [PartLayout(part) for part in mapping.parts]
+
+
+def on_conflict(part: PartLayout) -> str:
+    """What an insert of a part's rows does about those that are there: change them where they differ."""
+    names = [name for name in part.columns.names if name not in part.identity]
+    changes = ", ".join(f"{name} = excluded.{name}" for name in names)
+    before, after = (", ".join(f"{row}.{name}" for name in names) for row in ("p", "excluded"))
+    return (
+        f"on conflict ({', '.join(part.identity)}) do update set {changes} "
+        f"where ({before}) is distinct from ({after})"
+    )

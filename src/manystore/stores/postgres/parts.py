@@ -26,6 +26,10 @@ class PartCodec:
         """Put the property into `content`, if it is there."""
         raise NotImplementedError
 
+    def is_settled(self, row: Sequence[Any], at: int) -> bool:
+        """Whether the rows have the ordinals that `encode` gives, by which residues of items find them."""
+        return True
+
     def _encode_no_list(self, content: Content, left: Leftover) -> list[Any]:
         # No rows mean an empty list, so a list that is null or not there is news, to predicates as well.
         (left.null if self.name in content else left.missing).append(self.name)
@@ -167,6 +171,9 @@ class _ManyCodec(PartCodec):
         if inner:
             residues[str(ordinal)] = inner.residue()
         return row
+
+    def is_settled(self, row: Sequence[Any], at: int) -> bool:
+        return all(item[0] == ordinal for ordinal, item in enumerate(row[at] or ()))
 
     def _check_keys(self, rows: list[Row]) -> None:
         if self._key is None:

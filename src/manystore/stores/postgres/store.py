@@ -20,7 +20,7 @@ from manystore.stores.postgres.ledger import Ledger
 from manystore.stores.postgres.mapping import Mapping
 from manystore.stores.postgres.quoting import quoted_table
 from manystore.stores.postgres.refusals import is_refusal, stale_epoch
-from manystore.stores.postgres.writing import arguments_of_one
+from manystore.stores.postgres.single import actions_for_new, actions_for_next, arguments_of_one
 from manystore.stores.store import (
     Examination,
     Fence,
@@ -105,6 +105,7 @@ class PostgresStore:
             return None
         rows = await self._connections.fetch(mapped.reading.get, key)
         if rows:
+            mapped.remembered.remember(key, rows[0])
             return mapped.codec.decode(rows[0])
         return (await mapped.look_up(self._connections, [key])).get(key)
 
@@ -163,12 +164,17 @@ class PostgresStore:
         """See Store.put: one statement, in which triggers see to the log."""
         mapped = self._mapped(kind)
         kind.check(key, content)
-        rows, floor = mapped.codec.encode(key, content), above if expected is None else max(expected, above)
-        arguments = arguments_of_one(mapped.layout, rows, floor + 1)
+        rows = mapped.codec.encode(key, content)
         if expected is None:
-            statement, arguments = mapped.writing.put_new, [*arguments, epoch]
+            actions = actions_for_new(rows)
+            statement = mapped.single.insert("put", actions)
+            arguments = [*arguments_of_one(mapped.layout, rows, above + 1, actions), epoch]
         else:
-            statement, arguments = mapped.writing.put_next, [*arguments, expected, epoch]
+            actions = actions_for_next(rows, mapped.remembered.same_parts(key, expected, content))
+            statement = mapped.single.update("put", actions)
+            next_version = max(expected, above) + 1
+            arguments = arguments_of_one(mapped.layout, rows, next_version, actions)
+            arguments += [expected, epoch]
         version = await self._write(mapped, key, content, expected, epoch, statement, arguments)
         return Record(key, version, content)
 
@@ -176,7 +182,7 @@ class PostgresStore:
         """See Store.delete."""
         mapped = self._mapped(kind)
         kind.check_key(key)
-        statement, arguments = mapped.writing.delete, [key, expected, epoch, above]
+        statement, arguments = mapped.single.delete, [key, expected, epoch, above]
         version = await self._write(mapped, key, {}, expected, epoch, statement, arguments)
         return Record(key, version, None)
 

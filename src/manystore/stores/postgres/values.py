@@ -314,7 +314,9 @@ def settle(value: Any) -> Any:
         # numeric prints no exponents: a float so large comes back without its point, as an integer.
         return int(value) if abs(value) >= 1e16 else value
     if isinstance(value, dict):
-        return {without_hidden_letters(name): settle(inner) for name, inner in value.items()}
+        # Two names may become one. Which value it keeps must not depend on the order in which they came,
+        # because the residue gives them back in another.
+        return {without_hidden_letters(name): settle(inner) for name, inner in sorted(value.items())}
     if isinstance(value, (list, tuple)):
         return [settle(inner) for inner in value]
     return value
