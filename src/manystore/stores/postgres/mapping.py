@@ -150,6 +150,9 @@ def _check_root(mapping: Mapping) -> None:
     _check_columns(table, kind.fields, mapping.columns, [part.property for part in mapping.parts])
     if [column.name for column in table.primary_key.columns] != [mapping.columns.get("id")]:
         raise _fail(table, "the column of the field id is not its primary key")
+    key = table.c[mapping.columns["id"]].type
+    if isinstance(key, sa.String) and key.collation != "C":
+        raise _fail(table, 'its primary key needs collation "C", in which keys are ordered')
     version, residue = table.c.get(VERSION), table.c.get(RESIDUE)
     if version is None or not isinstance(version.type, sa.BigInteger) or version.nullable:
         raise _fail(table, f"it has no column {VERSION} bigint not null")
@@ -180,8 +183,6 @@ def _check_columns(
         if column_name in (VERSION, RESIDUE):
             raise _fail(table, f"column {column_name} belongs to the engine")
         _check_carrier(table, declared[name], column)
-        if isinstance(column.type, sa.String) and name == "id" and column.type.collation != "C":
-            raise _fail(table, f'column {column_name} needs collation "C", in which keys are ordered')
 
 
 def _check_carrier(table: sa.Table, field: Field, column: sa.Column[Any]) -> None:
@@ -191,6 +192,8 @@ def _check_carrier(table: sa.Table, field: Field, column: sa.Column[Any]) -> Non
         fits = fits and isinstance(carrier.item_type, sa.String) and carrier.dimensions in (None, 1)
     if isinstance(carrier, sa.DateTime):
         fits = fits and carrier.timezone
+    if isinstance(carrier, pg.JSONB) and _has_timestamp(field):
+        raise _fail(table, f"{field.name} has a timestamp, which jsonb cannot compare; give it a part")
     if not fits:
         raise _fail(
             table, f"column {column.name} ({carrier!r}) cannot carry {field.name} ({field.type.value})"
