@@ -57,17 +57,34 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     """One declared field of a kind.
 
     `name` is the property's name in documents. `fields` are the parts' own fields, for OBJECT and OBJECTS.
+    `aliases` are other names, and `joined_by` is the text between the entries of a list kept as one text, by
+    which a former system spelled the field in records that the engine never wrote (see `former`).
     """
 
     name: str
     type: FieldType
     label: Label
     fields: tuple["Field", ...] = ()
+    aliases: tuple[str, ...] = ()
+    joined_by: str | None = None
 
     def __post_init__(self) -> None:
+        subject = f"field {self.name}"
         has_parts = self.type in (FieldType.OBJECT, FieldType.OBJECTS)
         if has_parts != bool(self.fields):
-            raise DeclarationError(subject=f"field {self.name}", reason="only parts have fields of their own")
+            raise DeclarationError(subject=subject, reason="only parts have fields of their own")
+        if self.joined_by is not None and (self.type is not FieldType.STRINGS or not self.joined_by):
+            raise DeclarationError(subject=subject, reason="only lists of strings are joined, by some text")
+        _check_names(subject, self.fields)
+
+
+def _check_names(subject: str, fields: tuple[Field, ...]) -> None:
+    names = [field.name for field in fields]
+    if len(set(names)) != len(names):
+        raise DeclarationError(subject=subject, reason="two fields share a name")
+    names += [alias for field in fields for alias in field.aliases]
+    if len(set(names)) != len(names):
+        raise DeclarationError(subject=subject, reason="an alias is given twice, or is a field's name")
 
 
 class Unique(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,17 +128,19 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     parents: tuple[Parent, ...] = ()
 
     def __post_init__(self) -> None:
-        names = [field.name for field in self.fields]
-        if len(set(names)) != len(names):
-            raise DeclarationError(subject=f"kind {self.name}", reason="two fields share a name")
+        _check_names(f"kind {self.name}", self.fields)
+        names = {field.name for field in self.fields}
         referred = {
             "id",
             self.partition_key,
             *(u.field for u in self.uniques),
             *(p.field for p in self.parents),
         }
-        if missing := referred - set(names):
+        if missing := referred - names:
             raise DeclarationError(subject=f"kind {self.name}", reason=f"no field named {sorted(missing)}")
+        if self.field("id").aliases:
+            # It is the key, by which every store finds the record before it knows anything else of it.
+            raise DeclarationError(subject=f"kind {self.name}", reason="the property id has no other name")
 
     def field(self, name: str) -> Field:
         """The field of that name. Raises DeclarationError for a name that was never declared."""

@@ -1,24 +1,27 @@
 """The store on Cosmos DB keeps every promise, over the wire, with another handle as another process has."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import ClassVar
 
 import pytest
+from azure.cosmos.aio import CosmosClient
 
+from manystore.records import Content, Kind
 from manystore.stores.cosmos import CosmosStore
 from manystore.stores.store import Store
 from manystore.testing.contract import (
     FindingContract,
+    FormerContract,
     LogContract,
     ReadingContract,
     StoreContract,
     UniqueContract,
 )
 from manystore.testing.contract.terms import Terms
-from tests.cosmos_server.fixtures import database, server
+from tests.cosmos_server.fixtures import container, database, portal, server
 from tests.cosmos_server.process import KEY, CosmosServer
 
-__all__ = ["database", "server"]
+__all__ = ["database", "portal", "server"]
 
 # Of a note of one megabyte the SDK hands text to the HTTP client, which would rather be handed a stream.
 pytestmark = pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
@@ -42,12 +45,23 @@ class _OnServer(Terms):
         yield second
         await second.close()
 
+    @pytest.fixture(autouse=True)
+    def _remember(self, portal: CosmosClient, database: str) -> None:
+        self._portal, self._database = portal, database
 
-class TestCosmos(_OnServer, StoreContract):
+    async def leave(self, store: Store, kind: Kind, contents: Sequence[Content]) -> None:
+        items = await container(self._portal, self._database, kind)
+        for content in contents:
+            await items.create_item(content)
+
+
+class TestCosmos(_OnServer, StoreContract, FormerContract):
     """In one physical partition, as a small container has."""
 
 
-class TestCosmosInPartitions(_OnServer, ReadingContract, LogContract, FindingContract, UniqueContract):
+class TestCosmosInPartitions(
+    _OnServer, ReadingContract, LogContract, FindingContract, UniqueContract, FormerContract
+):
     """In three physical partitions: what is joined from several answers."""
 
     partitions = 3

@@ -7,10 +7,10 @@ import pytest
 from manystore.records import Content, Kind
 from manystore.stores.memory import MemoryStore
 from manystore.stores.store import Store
-from manystore.testing.contract import StoreContract
+from manystore.testing.contract import FormerContract, StoreContract
 
 
-class TestMemory(StoreContract):
+class TestMemory(StoreContract, FormerContract):
     @pytest.fixture
     async def store(self) -> AsyncIterator[Store]:
         store = MemoryStore()

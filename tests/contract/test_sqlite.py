@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -27,13 +27,13 @@ from manystore.specifications import Ascending, Compare, Descending, Operator, S
 from manystore.stores.sqlite import SqliteStore, schema
 from manystore.stores.sqlite.queries import rank
 from manystore.stores.store import Applied, KeyRange, Note, Store
-from manystore.testing.contract import StoreContract
+from manystore.testing.contract import FormerContract, StoreContract
 from manystore.testing.contract.terms import admit
 from manystore.testing.samples import LETTERS, PEOPLE, WORDS, key_of, letter, person, word
 from tests.contract.sqlite_by_hand import by_hand, write_by_hand
 
 
-class TestSqlite(StoreContract):
+class TestSqlite(StoreContract, FormerContract):
     @pytest.fixture
     async def store(self, tmp_path: Path) -> AsyncIterator[Store]:
         store = SqliteStore(tmp_path / "documents.db")
@@ -47,6 +47,10 @@ class TestSqlite(StoreContract):
         await second.open()
         yield second
         await second.close()
+
+    async def leave(self, store: Store, kind: Kind, contents: Sequence[Content]) -> None:
+        assert isinstance(store, SqliteStore)
+        assert await store.adopt(kind, contents) == len(contents)
 
     async def behind(self, store: Store, kind: Kind, key: str, content: Content | None) -> None:
         assert isinstance(store, SqliteStore)

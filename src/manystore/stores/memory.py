@@ -11,6 +11,7 @@ import msgspec
 
 from manystore.changes import START, Change, ChangeBatch, Position
 from manystore.errors import StaleEpochError, UnavailableError, UniqueError, VersionConflictError
+from manystore.former import as_declared
 from manystore.paging import page_of
 from manystore.records import Content, Kind, Record, Unique, canonical, parse
 from manystore.specifications import Page, Specification
@@ -37,8 +38,10 @@ class _Held(msgspec.Struct, frozen=True):
     version: int
     body: bytes | None
 
-    def record(self, key: str) -> Record:
-        return Record(key, self.version, None if self.body is None else parse(self.body))
+    def record(self, kind: Kind, key: str) -> Record:
+        if self.body is None:
+            return Record(key, self.version, None)
+        return Record(key, self.version, as_declared(kind, self.version, parse(self.body)))
 
 
 class _Drawer:
@@ -87,22 +90,22 @@ class MemoryStore:
     async def get(self, kind: Kind, key: str) -> Record | None:
         """See Store.get."""
         held = self._drawer(kind).held.get(key)
-        return None if held is None else held.record(key)
+        return None if held is None else held.record(kind, key)
 
     async def get_many(self, kind: Kind, keys: Sequence[str]) -> dict[str, Record]:
         """See Store.get_many."""
         held = self._drawer(kind).held
-        return {key: held[key].record(key) for key in keys if key in held}
+        return {key: held[key].record(kind, key) for key in keys if key in held}
 
     async def find(self, kind: Kind, specification: Specification) -> Page:
         """See Store.find."""
         held = self._drawer(kind).held
-        return page_of(kind, specification, (each.record(key) for key, each in held.items()))
+        return page_of(kind, specification, (each.record(kind, key) for key, each in held.items()))
 
     async def scan(self, kind: Kind, key_range: KeyRange, limit: int) -> list[Record]:
         """See Store.scan."""
         held = self._drawer(kind).held
-        return [held[key].record(key) for key in _keys_in(key_range, held)[:limit]]
+        return [held[key].record(kind, key) for key in _keys_in(key_range, held)[:limit]]
 
     async def versions(self, kind: Kind, key_range: KeyRange, limit: int) -> list[KeyVersion]:
         """See Store.versions."""
@@ -153,7 +156,7 @@ class MemoryStore:
         version = max(0 if before is None else before.version, above) + 1
         self._hold(kind, drawer, Record(key, version, content))
         drawer.log.append(Change(key, version))
-        return drawer.held[key].record(key)
+        return drawer.held[key].record(kind, key)
 
     def _check_epoch(self, kind: Kind, fence: Fence | None, epoch: int) -> None:
         if fence is None or fence.epoch != epoch or not fence.admits:
@@ -167,13 +170,14 @@ class MemoryStore:
 
     def _hold(self, kind: Kind, drawer: _Drawer, record: Record) -> None:
         """Put the record in its place, with the unique values that it claims; UniqueError if one is taken."""
-        for unique, claim in _claims(kind, record.content):
+        claims = _claims(kind, _declared(kind, record))
+        for unique, claim in claims:
             if drawer.claims.get(claim, record.key) != record.key:
                 raise UniqueError(kind=kind.name, key=record.key, constraint=unique.name, field=unique.field)
         if before := drawer.held.get(record.key):
-            for _, claim in _claims(kind, before.record(record.key).content):
+            for _, claim in _claims(kind, before.record(kind, record.key).content):
                 del drawer.claims[claim]
-        for _, claim in _claims(kind, record.content):
+        for _, claim in claims:
             drawer.claims[claim] = record.key
         body = None if record.content is None else canonical(record.content)
         drawer.held[record.key] = _Held(record.version, body)
@@ -198,7 +202,8 @@ class MemoryStore:
     def _apply_one(self, kind: Kind, drawer: _Drawer, record: Record) -> Outcome:
         before = drawer.held.get(record.key)
         if before is not None and before.version == record.version:
-            is_same = canonical(before.record(record.key).content) == canonical(record.content)
+            held = before.record(kind, record.key).content
+            is_same = canonical(held) == canonical(_declared(kind, record))
             return Ignored(before.version) if is_same else Diverged(record.version)
         if before is not None and before.version > record.version:
             return Ignored(before.version)
@@ -216,7 +221,7 @@ class MemoryStore:
         async for batch in batches:
             examined += sum(not record.is_deleted for record in batch)
             for record in batch:
-                for _, claim in _claims(kind, record.content):
+                for _, claim in _claims(kind, _declared(kind, record)):
                     holders.setdefault(claim, []).append(record.key)
         fields = {unique.name: unique.field for unique in kind.uniques}
         twins = [
@@ -319,6 +324,10 @@ class MemoryStore:
     def _replace_note(self, name: str, value: bytes) -> None:
         before = self._notes.get(name)
         self._notes[name] = Note(name=name, value=value, revision=before.revision + 1 if before else 1)
+
+
+def _declared(kind: Kind, record: Record) -> Content | None:
+    return None if record.content is None else as_declared(kind, record.version, record.content)
 
 
 def _claims(kind: Kind, content: Content | None) -> list[tuple[Unique, tuple[str, str]]]:

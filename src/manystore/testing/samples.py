@@ -1,11 +1,14 @@
 """Kinds and records that the contract suite works on; rich enough for a mapping to rows to have all shapes.
 
 `PEOPLE` has a field of every type, a list of strings, a part, a list of parts and a unique e-mail;
-`LETTERS` point to people; `WORDS` have free text for keys.
+`LETTERS` point to people; `WORDS` have free text for keys. `MEMBERS` are people, and `POSTCARDS` letters, of
+whom a former system left some behind: its names began with capitals, and it joined lists by commas.
 """
 
 import uuid
 from typing import Any, Final
+
+from msgspec import structs
 
 from manystore.records import Content, Field, FieldType, Kind, Label, Parent, Unique
 
@@ -73,6 +76,68 @@ WORDS: Final = Kind(
 )
 
 KINDS: Final = (PEOPLE, LETTERS, WORDS)
+
+
+def _with_former_names(fields: tuple[Field, ...]) -> tuple[Field, ...]:
+    found = []
+    for field in fields:
+        is_joined = field.type is FieldType.STRINGS
+        inner, joined_by = _with_former_names(field.fields), "," if is_joined else None
+        found.append(
+            structs.replace(field, aliases=(_former(field.name),), joined_by=joined_by, fields=inner)
+        )
+    return tuple(found)
+
+
+def _former(name: str) -> str:
+    return name[:1].upper() + name[1:]
+
+
+MEMBERS: Final = structs.replace(
+    PEOPLE,
+    name="members",
+    container="Members",
+    fields=(PEOPLE.fields[0], *_with_former_names(PEOPLE.fields[1:])),
+)
+
+POSTCARDS: Final = structs.replace(
+    LETTERS,
+    name="postcards",
+    container="Postcards",
+    fields=(LETTERS.fields[0], *_with_former_names(LETTERS.fields[1:])),
+    parents=(Parent(field="personId", kind="members"),),
+)
+
+
+def former(content: Content) -> Content:
+    """The same person or letter as the former system would have left it.
+
+    Lists of which the joined text says the same are joined; properties that nobody declared keep their names.
+    """
+    declared = {field.name: field for field in (*MEMBERS.fields, *POSTCARDS.fields)}
+    return _spelled(content, declared) | {"id": content["id"]}
+
+
+def _spelled(content: Content, fields: dict[str, Field]) -> Content:
+    spelled: Content = {}
+    for name, value in content.items():
+        field = fields.get(name)
+        if field is None or name == "id":
+            spelled[name] = value
+            continue
+        inner = {each.name: each for each in field.fields}
+        if inner and isinstance(value, dict):
+            value = _spelled(value, inner)
+        elif inner and isinstance(value, list):
+            value = [_spelled(each, inner) if isinstance(each, dict) else each for each in value]
+        elif field.joined_by and isinstance(value, list) and _is_joinable(value):
+            value = field.joined_by.join(value)
+        spelled[_former(name)] = value
+    return spelled
+
+
+def _is_joinable(entries: list[Any]) -> bool:
+    return all(isinstance(each, str) and each and "," not in each for each in entries)
 
 
 def key_of(number: int) -> str:

@@ -34,10 +34,11 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from manystore.errors import UnavailableError, UniqueError
+from manystore.former import spellings
 from manystore.records import Content, Kind, Unique, canonical, is_plain_text
 from manystore.stores.cosmos.account import Account, Layout
 from manystore.stores.cosmos.containers import Container, Query
-from manystore.stores.cosmos.items import MISSING, STATE, Held, Home, Item, held_in, nonce
+from manystore.stores.cosmos.items import MISSING, STATE, Held, Home, Item, held_in, nonce, path_in_item
 
 _LAYOUT: Final = Layout("manystore-claims", "id")
 _TRIES: Final = 12
@@ -192,9 +193,10 @@ class Claims:
         if not old:
             self._is_adopted = True
             return False
-        name = f"c[{canonical(wanted.unique.field).decode()}]"
-        compared = f"LOWER({name})" if wanted.unique.ignoring_case else name
-        text = f"SELECT * FROM c WHERE NOT IS_DEFINED(c._manystore) AND {compared} = @value"
+        names = [path_in_item(names) for names in spellings(self._kind, wanted.unique.field)]
+        compared = [f"LOWER({name})" if wanted.unique.ignoring_case else name for name in names]
+        any_of = " OR ".join(f"{each} = @value" for each in compared)
+        text = f"SELECT * FROM c WHERE NOT IS_DEFINED(c._manystore) AND ({any_of})"
         found = [held_in(self._kind, item) for item in await self._select(text, {"@value": wanted.value}, 10)]
         return any(held.key != wanted.owner.key and _holds(wanted, held) for held in found)
 

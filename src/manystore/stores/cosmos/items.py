@@ -13,7 +13,8 @@ The content lies at the top level, as that system would have it. The engine's ow
         w: nonce                of the write, by which it is known again
     }
 
-An item without it is version 0: old data, or written since by somebody who does not know the engine. An item
+An item without it is version 0: old data, or written since by somebody who does not know the engine; its
+content is read as the kind declares that a former system spelled it (see `former`). An item
 whose digest does not fit was changed by such a one and has the content that lies at its top level.
 
 The exact text is kept where the service may spell a value otherwise than it got it: floats without a
@@ -23,11 +24,13 @@ lies at the top level then is the nearest that it can hold.
 
 import base64
 import secrets
+from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 import msgspec
 from azure.cosmos.partition_key import NonePartitionKeyValue
 
+from manystore.former import as_declared
 from manystore.records import Content, Kind, Record, canonical, digest, parse
 from manystore.stores.cosmos.ids import id_of, key_of
 
@@ -211,10 +214,13 @@ def held_in(kind: Kind, item: Item) -> Held:
         content = None
     elif state is not None and isinstance(state.get("b"), str) and not _is_touched(item):
         content = parse(state["b"])
+    version = 0 if state is None else state["v"]
+    if content is not None:
+        content = as_declared(kind, version, content)
     return Held(
         item=item,
         key=key,
-        version=0 if state is None else state["v"],
+        version=version,
         content=content,
         etag=item["_etag"],
         home=home_in(kind, item),
@@ -234,6 +240,11 @@ def _state_in(item: Item) -> dict[str, Any] | None:
     if not isinstance(state, dict) or not isinstance(state.get("v"), int):
         return None
     return state
+
+
+def path_in_item(names: Sequence[str]) -> str:
+    """How queries call what lies under these names, from the outside in."""
+    return "c" + "".join(f"[{canonical(name).decode()}]" for name in names)
 
 
 def size_of(item: Item) -> int:

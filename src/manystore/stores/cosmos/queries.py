@@ -7,6 +7,10 @@ is always looked at again in memory, so a wider query costs request units and ne
 is wider for timestamps (kept as text, compared as instants), for letters beyond ASCII regardless of case, and
 for text compared with characters from U+D800 on, whose order the language leaves open.
 
+What a former system spelled otherwise is asked for under each of its names: an item has the value under one
+of them, so that one of the conditions is true of it. Where the declared name is there it is the value, so a
+condition on that name alone is narrower.
+
 Items whose exact content is text (see `items`) are always brought in: their top level is only near it. A part
 that is `undefined` would make a comparison neither true nor false, and `NOT` of that is neither as well; so
 each comparison asks for the type first.
@@ -15,8 +19,9 @@ each comparison asks for the type first.
 import math
 from typing import Any, Final, Literal
 
+from manystore.former import spellings
 from manystore.paging import Start
-from manystore.records import FieldType, Kind, canonical, is_plain_text
+from manystore.records import FieldType, Kind, is_plain_text
 from manystore.specifications import (
     TEXTS,
     Both,
@@ -34,6 +39,7 @@ from manystore.specifications import (
 )
 from manystore.stores.cosmos.containers import Query
 from manystore.stores.cosmos.ids import id_of
+from manystore.stores.cosmos.items import path_in_item
 from manystore.stores.store import KeyRange
 
 LIVE: Final = "NOT IS_DEFINED(c._manystore.d)"
@@ -114,39 +120,52 @@ class _Compiler:
 
     def _leaf(self, predicate: Predicate, *, is_wider: bool) -> str:
         match predicate:
+            case IsMissing(path):
+                # Missing under its declared name is wider; only missing under every name is narrower.
+                names = self._names(path)[:1] if is_wider else self._names(path)
+                return _join("AND", [self._missing(path, name, is_wider=is_wider) for name in names])
+            case Compare(path) | IsIn(path) | Contains(path):
+                names = self._names(path) if is_wider else self._names(path)[:1]
+                return _join("OR", [self._leaf_at(predicate, name, is_wider=is_wider) for name in names])
+        raise AssertionError(f"{predicate!r} was not checked")
+
+    def _leaf_at(self, predicate: Predicate, name: str, *, is_wider: bool) -> str:
+        """The predicate of the value that lies under one of the names of its field."""
+        match predicate:
             case Compare(path, operator, value, ignoring_case):
                 if ignoring_case:
-                    return self._ignoring_case(path, operator, str(value), is_wider=is_wider)
-                return self._compare(path, operator, value, is_wider=is_wider)
+                    return self._ignoring_case(path, name, operator, str(value), is_wider=is_wider)
+                return self._compare(path, name, operator, value, is_wider=is_wider)
             case IsIn(path, values):
-                each = [self._compare(path, "==", value, is_wider=is_wider) for value in values]
+                each = [self._compare(path, name, "==", value, is_wider=is_wider) for value in values]
                 return _join("OR", each)
-            case IsMissing(path):
-                return self._missing(path, is_wider=is_wider)
             case Contains(path, value):
                 # Whether the other elements are text, as they must be, is seen in memory.
                 if not is_wider or not is_plain_text(value):
                     return _TRUE if is_wider else _FALSE
-                name = self._name(path)
-                return f"(IS_ARRAY({name}) AND ARRAY_CONTAINS({name}, {self.parameter(value)}))"
+                listed = f"(IS_ARRAY({name}) AND ARRAY_CONTAINS({name}, {self.parameter(value)}))"
+                if field_at(self._kind, path).joined_by is None:
+                    return listed
+                joined = f"(IS_STRING({name}) AND CONTAINS({name}, {self.parameter(value)}))"
+                return _join("OR", [listed, joined])
         raise AssertionError(f"{predicate!r} was not checked")
 
-    def _name(self, path: str) -> str:
-        return "c" + "".join(f"[{canonical(name).decode()}]" for name in path.split("."))
+    def _names(self, path: str) -> list[str]:
+        """What the items may call the field, the declared name first."""
+        return [path_in_item(names) for names in spellings(self._kind, path)]
 
-    def _compare(self, path: str, operator: Operator, value: Scalar, *, is_wider: bool) -> str:
-        declared, name = field_at(self._kind, path).type, self._name(path)
+    def _compare(self, path: str, name: str, operator: Operator, value: Scalar, *, is_wider: bool) -> str:
+        declared = field_at(self._kind, path).type
         if declared in TEXTS:
-            return self._compare_text(path, operator, str(value), is_wider=is_wider)
+            return self._compare_text(path, name, operator, str(value), is_wider=is_wider)
         if declared is FieldType.BOOLEAN:
             fitting = [each for each in (False, True) if _agrees(each, operator, bool(value))]
             return _join("OR", [f"(IS_BOOL({name}) AND {name} = {str(each).lower()})" for each in fitting])
         if declared is FieldType.TIMESTAMP:
             return f"IS_STRING({name})" if is_wider else _FALSE
-        return self._compare_number(path, operator, value, is_wider=is_wider)
+        return self._compare_number(path, name, operator, value, is_wider=is_wider)
 
-    def _compare_text(self, path: str, operator: Operator, value: str, *, is_wider: bool) -> str:
-        name = self._name(path)
+    def _compare_text(self, path: str, name: str, operator: Operator, value: str, *, is_wider: bool) -> str:
         is_ordered = operator in ("==", "!=") or all(char < "\ud800" for char in value)
         # A former system may have spelled such a key otherwise.
         is_other = path == "id" and is_plain_text(value) and id_of(value) != value
@@ -154,8 +173,9 @@ class _Compiler:
             return f"IS_STRING({name})" if is_wider else _FALSE
         return f"(IS_STRING({name}) AND {name} {_sign(operator)} {self.parameter(value)})"
 
-    def _compare_number(self, path: str, operator: Operator, value: Scalar, *, is_wider: bool) -> str:
-        name = self._name(path)
+    def _compare_number(
+        self, path: str, name: str, operator: Operator, value: Scalar, *, is_wider: bool
+    ) -> str:
         is_exact = isinstance(value, float) and math.isfinite(value)
         is_exact = is_exact or (isinstance(value, int) and abs(value) < _EXACT)
         if not is_exact:
@@ -168,8 +188,8 @@ class _Compiler:
                 parts += [f"FLOOR({name}) = {name}"]
         return f"({' AND '.join(parts)})"
 
-    def _ignoring_case(self, path: str, operator: Operator, value: str, *, is_wider: bool) -> str:
-        name, lower = self._name(path), value.lower()
+    def _ignoring_case(self, path: str, name: str, operator: Operator, value: str, *, is_wider: bool) -> str:
+        lower = value.lower()
         if not is_wider:
             return _FALSE
         if operator != "==" or path == "id" or not lower.isascii():
@@ -180,8 +200,9 @@ class _Compiler:
             equal = f"({equal} OR CONTAINS({name}, {self.parameter(chr(0x212A))}))"
         return f"(IS_STRING({name}) AND {equal})"
 
-    def _missing(self, path: str, *, is_wider: bool) -> str:
-        declared, name = field_at(self._kind, path).type, self._name(path)
+    def _missing(self, path: str, name: str, *, is_wider: bool) -> str:
+        field = field_at(self._kind, path)
+        declared = field.type
         if declared in TEXTS:
             return f"NOT IS_STRING({name})"
         match declared:
@@ -190,7 +211,9 @@ class _Compiler:
             case FieldType.TIMESTAMP:
                 return _TRUE if is_wider else f"NOT IS_STRING({name})"
             case FieldType.STRINGS:
-                return _TRUE if is_wider else f"NOT IS_ARRAY({name})"
+                # Text that is joined may be read as a list.
+                odd = f"NOT IS_ARRAY({name})" if field.joined_by is None else _FALSE
+                return _TRUE if is_wider else odd
             case FieldType.NUMBER:
                 return f"NOT IS_NUMBER({name})"
             case FieldType.INTEGER:

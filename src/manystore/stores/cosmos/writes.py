@@ -18,6 +18,7 @@ from manystore.errors import (
     UniqueError,
     VersionConflictError,
 )
+from manystore.former import as_declared
 from manystore.records import Content, Kind, Record, canonical, parse
 from manystore.stores.cosmos.claims import KEY, Owner
 from manystore.stores.cosmos.items import MAX_ITEM, Held, Item, Origin, home_of, item_of, size_of
@@ -104,7 +105,7 @@ class Writes:
     async def _apply_one(self, record: Record, helds: dict[str, Held | None]) -> Outcome:
         for _ in range(_TRIES):
             held = helds.get(record.key)
-            if outcome := _outcome(held, record):
+            if outcome := _outcome(self._kind, held, record):
                 return outcome
             try:
                 is_in = await self._bring_in(held, record, "copy")
@@ -151,14 +152,17 @@ class Writes:
         return await self._places.container.replace(item, held.etag)
 
 
-def _outcome(held: Held | None, record: Record) -> Outcome | None:
+def _outcome(kind: Kind, held: Held | None, record: Record) -> Outcome | None:
     """What becomes of the record without writing, or None where it is to be written."""
     before = None if held is None else held.record
     if before is None or before.version < record.version:
         return None
     if before.version > record.version:
         return Ignored(before.version)
-    is_same = canonical(before.content) == canonical(record.content)
+    content = record.content
+    if content is not None:
+        content = as_declared(kind, record.version, content)
+    is_same = canonical(before.content) == canonical(content)
     return Ignored(before.version) if is_same else Diverged(record.version)
 
 

@@ -16,7 +16,7 @@ def get(connection: sqlite3.Connection, kind: Kind, key: str) -> Record | None:
         return None
     query = f"select {COLUMNS} from documents where kind = ? and key = ?"
     row = connection.execute(query, (kind.name, key)).fetchone()
-    return None if row is None else record_of(row)
+    return None if row is None else record_of(kind, row)
 
 
 def get_many(connection: sqlite3.Connection, kind: Kind, keys: Sequence[str]) -> dict[str, Record]:
@@ -25,12 +25,12 @@ def get_many(connection: sqlite3.Connection, kind: Kind, keys: Sequence[str]) ->
         select {COLUMNS} from documents where kind = ? and key in (select value from json_each(?))
     """
     wanted = json.dumps([key for key in keys if is_plain_text(key)])
-    return {row[0]: record_of(row) for row in connection.execute(query, (kind.name, wanted))}
+    return {row[0]: record_of(kind, row) for row in connection.execute(query, (kind.name, wanted))}
 
 
 def scan(connection: sqlite3.Connection, kind: Kind, key_range: KeyRange, limit: int) -> list[Record]:
     """Records and tombstones of a range, by key; SQLite compares the bytes of UTF-8, so by code point."""
-    return [record_of(row) for row in _select(connection, COLUMNS, kind, key_range, limit)]
+    return [record_of(kind, row) for row in _select(connection, COLUMNS, kind, key_range, limit)]
 
 
 def versions(connection: sqlite3.Connection, kind: Kind, key_range: KeyRange, limit: int) -> list[KeyVersion]:

@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from manystore.former import as_declared
 from manystore.records import Content, Kind, Record, Unique, canonical, is_plain_text, parse
 
 Row = tuple[str, int, str | None]
@@ -20,7 +21,10 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class Written(msgspec.Struct, frozen=True):
-    """A record made ready for its row, outside the transaction in which others wait."""
+    """A record made ready for its row, outside the transaction in which others wait.
+
+    Body and key are as they are stored; all else is of the declared form of old data.
+    """
 
     key: str
     body: str | None
@@ -29,15 +33,18 @@ class Written(msgspec.Struct, frozen=True):
     claims: tuple[Claim, ...]
 
     @classmethod
-    def of(cls, kind: Kind, key: str, content: Content | None) -> "Written":
-        """The row of a content that was checked, or of a tombstone."""
-        if content is None:
-            return cls(key, None, False, None, ())
-        body = canonical(content)
+    def of(cls, kind: Kind, record: Record) -> "Written":
+        """The row of a record whose content was checked, or of a tombstone."""
+        if record.content is None:
+            return cls(record.key, None, False, None, ())
+        body = canonical(record.content)
+        declared = as_declared(kind, record.version, record.content)
         # The canonical form spells only control characters and lone surrogates as escapes. SQLite cuts
-        # text at the one and mistakes the other, so such bodies are read by Python when searched.
-        escaped = b"\\u0000" in body or b"\\ud" in body
-        return cls(key, body.decode(), escaped, partition_of(kind, content), claims_of(kind, content))
+        # text at the one and mistakes the other, so such bodies are read by Python when searched; and so are
+        # those that do not say things as they are declared.
+        escaped = b"\\u0000" in body or b"\\ud" in body or declared is not record.content
+        partition, claims = partition_of(kind, declared), claims_of(kind, declared)
+        return cls(record.key, body.decode(), escaped, partition, claims)
 
 
 def partition_of(kind: Kind, content: Content) -> str | None:
@@ -58,7 +65,17 @@ def claim_value(value: str) -> bytes:
     return value.encode("utf-8", "surrogatepass")
 
 
-def record_of(row: Row) -> Record:
-    """The record of a row."""
+def record_of(kind: Kind, row: Row) -> Record:
+    """The record of a row, old data in the declared form."""
     key, version, body = row
-    return Record(key, version, None if body is None else parse(body))
+    return Record(key, version, None if body is None else content_in(kind, version, body))
+
+
+def content_in(kind: Kind, version: int, body: str) -> Content:
+    """What the body of a version says, in the declared form."""
+    return as_declared(kind, version, parse(body))
+
+
+def claims_in(kind: Kind, version: int, body: str | None) -> set[Claim]:
+    """The unique values that a row has."""
+    return set() if body is None else set(claims_of(kind, content_in(kind, version, body)))

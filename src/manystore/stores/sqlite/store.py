@@ -33,6 +33,8 @@ from manystore.stores.store import (
 _WRITES_AT_ONCE: Final = 256
 _READS_AT_ONCE: Final = 64
 _ADOPTED_AT_ONCE: Final = 1000
+_NEXT: Final = 1
+"""Whatever version a write will get, it is not that of old data."""
 
 
 class SqliteStore:
@@ -146,12 +148,13 @@ class SqliteStore:
     ) -> Record:
         """See Store.put. A unique value that the record had before is not checked again (see `adopt`)."""
         kind.check(key, content)
-        return await self._write(kind, Written.of(kind, key, content), expected, epoch, above)
+        written = Written.of(kind, Record(key, _NEXT, content))
+        return await self._write(kind, written, expected, epoch, above)
 
     async def delete(self, kind: Kind, key: str, *, expected: int, epoch: int, above: int = 0) -> Record:
         """See Store.delete."""
         kind.check_key(key)
-        return await self._write(kind, Written.of(kind, key, None), expected, epoch, above)
+        return await self._write(kind, Written.of(kind, Record(key, _NEXT, None)), expected, epoch, above)
 
     async def _write(
         self, kind: Kind, written: Written, expected: int | None, epoch: int, above: int
@@ -163,7 +166,7 @@ class SqliteStore:
             )
         )
         # Read from the text that was written, so that the caller's dictionary is not also the record's.
-        return record_of((written.key, version, written.body))
+        return record_of(kind, (written.key, version, written.body))
 
     # -- writing, as a copy --------------------------------------------------------------------------
 
@@ -181,8 +184,9 @@ class SqliteStore:
         This is how documents of a former system get here: no fence is asked, nothing enters the change
         log, and unique values are not checked, since that system did not check them either. Records that
         share a value all keep it; each may be written again as long as its value stays as it is, but
-        nobody else can take the value while one of them has it. Raises InvalidRecordError; batches before
-        the one with that record stay.
+        nobody else can take the value while one of them has it. Documents stay as they are, also where they
+        are read otherwise (see `former`). Raises InvalidRecordError; batches before the one with that record
+        stay.
         """
         await self._index(kind)
         rest, adopted = iter(contents), 0
@@ -257,7 +261,7 @@ def _search(connection: sqlite3.Connection, query: Query) -> list[Record] | None
     """What the query finds, or None where it asked rows of which others changed the bodies."""
     connection.execute("begin")
     try:
-        records = [*map(record_of, query.run(connection))]
+        records = [record_of(query.kind, row) for row in query.run(connection)]
         return records if outsiders.is_settled(connection, query.kind) else None
     finally:
         connection.execute("rollback")
@@ -268,4 +272,4 @@ def _checked(kind: Kind, record: Record) -> Written:
         kind.check_key(record.key)
     else:
         kind.check(record.key, record.content)
-    return Written.of(kind, record.key, record.content)
+    return Written.of(kind, record)

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 import msgspec
 
 from manystore.errors import StaleEpochError, UniqueError, VersionConflictError
-from manystore.records import Kind, canonical, parse
+from manystore.former import former_forms
+from manystore.records import Kind, Record, canonical, parse
 from manystore.stores.sqlite import outsiders
-from manystore.stores.sqlite.rows import Claim, Written, claims_of
+from manystore.stores.sqlite.rows import Claim, Written, claims_in, content_in
 from manystore.stores.store import (
     Applied,
     Diverged,
@@ -33,11 +34,12 @@ _ADOPT = "insert into documents (kind, key, version, body, escaped, partition) v
 _OTHER_HOLDER = "select 1 from claims where kind = ? and name = ? and value = ? and key <> ? limit 1"
 _CLAIM = "insert or ignore into claims (kind, name, value, key) values (?, ?, ?, ?)"
 _SOME_LIVING = """
-select key, body from documents where kind = ? and key > ? and body is not null order by key limit 1000
+select key, version, body from documents
+where kind = ? and key > ? and body is not null order by key limit 1000
 """
-_MOVE = "update documents set partition = ? where kind = ? and key = ?"
+_MOVE = "update documents set partition = ?, escaped = ? where kind = ? and key = ?"
 _UNSETTLED = """
-select key, former, body from unsettled join documents using (kind, key) where kind = ?
+select key, former, version, body from unsettled join documents using (kind, key) where kind = ?
 """
 _SETTLE = "update documents set body = ?, escaped = ?, partition = ? where kind = ? and key = ?"
 _WRITE_NOTE = """
@@ -109,9 +111,7 @@ def replace(
     one must still be able to change in other ways. A value that is new to the record must be free.
     """
     if kind.uniques:
-        before = set[Claim]()
-        if held is not None and held.body is not None:
-            before = set(claims_of(kind, parse(held.body)))
+        before = set[Claim]() if held is None else claims_in(kind, held.version, held.body)
         after = set(written.claims)
         for claim in written.claims:
             if claim not in before:
@@ -157,7 +157,7 @@ def apply(
 def _apply_one(connection: sqlite3.Connection, kind: Kind, version: int, written: Written) -> Outcome:
     held = read_held(connection, kind, written.key)
     if held is not None and held.version == version:
-        return Ignored(version) if held.body == written.body else Diverged(version)
+        return Ignored(version) if _is_same(kind, version, held.body, written.body) else Diverged(version)
     if held is not None and held.version > version:
         return Ignored(held.version)
     try:
@@ -165,6 +165,14 @@ def _apply_one(connection: sqlite3.Connection, kind: Kind, version: int, written
     except UniqueError as error:
         return Refused(error)
     return Applied()
+
+
+def _is_same(kind: Kind, version: int, one: str | None, other: str | None) -> bool:
+    if one == other or one is None or other is None:
+        return one == other
+    # Old data comes back from a copy in the declared form, and is still what lies here.
+    is_old = version == 0
+    return is_old and canonical(content_in(kind, 0, one)) == canonical(content_in(kind, 0, other))
 
 
 def adopt(connection: sqlite3.Connection, kind: Kind, rows: Sequence[Written]) -> int:
@@ -189,11 +197,13 @@ def settle(connection: sqlite3.Connection, kind: Kind) -> None:
     """Bring claims, partitions and spelling up to what others wrote; versions stay as they are."""
     if outsiders.is_settled(connection, kind):
         return
-    for key, former, body in connection.execute(_UNSETTLED, (kind.name,)).fetchall():
-        written = Written.of(kind, key, None if body is None else parse(body))
+    for key, former, version, body in connection.execute(_UNSETTLED, (kind.name,)).fetchall():
+        written = Written.of(kind, Record(key, version, None if body is None else parse(body)))
         facts = (written.body, written.escaped, written.partition, kind.name, key)
         connection.execute(_SETTLE, facts)
-        before = set[Claim]() if former is None else set(claims_of(kind, parse(former)))
+        # Nobody noted the version of the former body. If it was not old data, this looks for a claim or two
+        # that it never had, and removes none of another record's.
+        before = claims_in(kind, 0, former) | claims_in(kind, 1, former)
         after = set(written.claims)
         _write_claims(connection, kind, key, before - after, after - before)
     connection.execute("delete from unsettled where kind = ?", (kind.name,))
@@ -202,11 +212,13 @@ def settle(connection: sqlite3.Connection, kind: Kind) -> None:
 def index(connection: sqlite3.Connection, kind: Kind) -> None:
     """Write the kind's claims and partitions anew if they were written by another declaration of it.
 
-    They are found again by these rows, so a kind that gained a unique field, say, needs them for all the
-    records that it had before.
+    They are found again by these rows, so a kind that gained a unique field, say, or an alias, needs them for
+    all the records that it had before.
     """
     uniques = [[unique.name, unique.field, unique.ignoring_case] for unique in kind.uniques]
-    declaration = canonical([kind.partition_key, uniques]).decode()
+    # Nothing is added where nothing was ever spelled otherwise, so that files of such kinds stay as they are.
+    spelled = [list(former_forms(kind))] if former_forms(kind) else []
+    declaration = canonical([kind.partition_key, uniques, *spelled]).decode()
     settle(connection, kind)
     row = connection.execute("select declaration from kinds where kind = ?", (kind.name,)).fetchone()
     if row == (declaration,):
@@ -214,9 +226,9 @@ def index(connection: sqlite3.Connection, kind: Kind) -> None:
     connection.execute("delete from claims where kind = ?", (kind.name,))
     last = ""
     while rows := connection.execute(_SOME_LIVING, (kind.name, last)).fetchall():
-        for key, body in rows:
-            written = Written.of(kind, key, parse(body))
-            connection.execute(_MOVE, (written.partition, kind.name, key))
+        for key, version, body in rows:
+            written = Written.of(kind, Record(key, version, parse(body)))
+            connection.execute(_MOVE, (written.partition, written.escaped, kind.name, key))
             _write_claims(connection, kind, key, set(), set(written.claims))
         last = rows[-1][0]
     connection.execute("replace into kinds (kind, declaration) values (?, ?)", (kind.name, declaration))

@@ -14,7 +14,8 @@ A product's test module provides the fixtures and says what the product is:
 `store` is open and knows the kinds of `manystore.testing.samples`, empty, with no fences and no notes, for
 each test anew. `second` is another handle on the same data, as another process would have it. A test may
 close either. `behind` writes as others do who do not know the engine. See `terms` for both, and for what can
-be said of a product that does not keep every promise.
+be said of a product that does not keep every promise. A store of documents, in which a former system may
+have left some, passes `FormerContract` as well; `leave` puts them there.
 """
 
 from manystore.testing.contract.content import ContentContract
@@ -22,6 +23,7 @@ from manystore.testing.contract.copy import CopyContract
 from manystore.testing.contract.examining import ExaminingContract
 from manystore.testing.contract.fences import FenceContract
 from manystore.testing.contract.finding import FindingContract
+from manystore.testing.contract.former import FormerContract
 from manystore.testing.contract.log import LogContract
 from manystore.testing.contract.notes import NoteContract
 from manystore.testing.contract.outsiders import OutsiderContract
@@ -52,6 +54,7 @@ __all__ = [
     "ExaminingContract",
     "FenceContract",
     "FindingContract",
+    "FormerContract",
     "LogContract",
     "NoteContract",
     "OutsiderContract",

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from manystore.errors import InvalidSpecificationError
 from manystore.paging import page_of
-from manystore.records import Content, Record
+from manystore.records import Content, Kind, Record
 from manystore.specifications import (
     EVERYTHING,
     Ascending,
@@ -131,30 +131,37 @@ def orders() -> st.SearchStrategy[tuple[Order, ...]]:
     return st.lists(one, max_size=3, unique_by=lambda order: order.field).map(tuple)
 
 
-async def walk(store: Store, where: Predicate, order: tuple[Order, ...], limit: int) -> list[Page]:
+async def walk(
+    store: Store, where: Predicate, order: tuple[Order, ...], limit: int, kind: Kind = PEOPLE
+) -> list[Page]:
     """All pages of what a specification finds in the store."""
     pages, continuation = list[Page](), None
     while continuation is not None or not pages:
         specification = Specification(where=where, order=order, limit=limit, continuation=continuation)
-        pages.append(await store.find(PEOPLE, specification))
+        pages.append(await store.find(kind, specification))
         continuation = pages[-1].continuation
         assert len(pages) < 1_000, "the pages have no end"
     return pages
 
 
 async def assert_agrees(
-    store: Store, held: list[Record], where: Predicate, order: tuple[Order, ...], limit: int = 1_000
+    store: Store,
+    held: list[Record],
+    where: Predicate,
+    order: tuple[Order, ...],
+    limit: int = 1_000,
+    kind: Kind = PEOPLE,
 ) -> None:
     """The store's pages together are what memory finds, in the same order, none longer than the limit."""
-    expected = page_of(PEOPLE, Specification(where=where, order=order, limit=1_000), held)
-    pages = await walk(store, where, order, limit)
+    expected = page_of(kind, Specification(where=where, order=order, limit=1_000), held)
+    pages = await walk(store, where, order, limit, kind)
     found = [record for page in pages for record in page.records]
     assert [record.key for record in found] == [record.key for record in expected.records]
     assert found == list(expected.records)
     assert all(len(page.records) == limit for page in pages[:-1])
 
 
-_PREDICATES: list[Predicate] = [
+PREDICATES: list[Predicate] = [
     EVERYTHING,
     Either(()),
     field("id") == key_of(7),
@@ -213,7 +220,7 @@ class FindingContract(Terms):
             assert outcomes == [Applied()] * len(outcomes)
         return held
 
-    @pytest.mark.parametrize("where", _PREDICATES, ids=lambda where: str(where)[:80])
+    @pytest.mark.parametrize("where", PREDICATES, ids=lambda where: str(where)[:80])
     async def test_predicate_means_what_it_means_in_memory(self, store: Store, where: Predicate) -> None:
         """Each predicate finds exactly what its evaluation in memory finds, by key."""
         await assert_agrees(store, await self.populate(store), where, ())
