@@ -13,7 +13,7 @@ from mystira.domain.accounts.kind import ACCOUNTS
 from mystira.domain.profiles.kind import USER_PROFILES
 from mystira.settings import Settings
 from mystira.simulation.ledger import Entry, Ledger
-from mystira.simulation.people import make_former_accounts, make_profile
+from mystira.simulation.people import leave_behind, make_former_accounts, make_profile
 from mystira.simulation.views import hidden, shown
 
 Tell = Callable[[int], None]
@@ -40,8 +40,11 @@ async def seed_documents(
     others: int,
     tell: Tell,
 ) -> Seeds:
-    """Write former records straight into the document store, noting each in the witness's ledger first."""
-    random = Random(f"seeds/{seed}")  # noqa: S311
+    """Write former records straight into the document store, noting each in the witness's ledger first.
+
+    The witness notes what each document says; some of them say it in the former system's spelling.
+    """
+    random, spelling = Random(f"seeds/{seed}"), Random(f"spelling/{seed}")  # noqa: S311
     by_email: defaultdict[str, list[str]] = defaultdict(list)
     made: list[Content] = []
     for number, account in enumerate(make_former_accounts(random, accounts, twins=twins)):
@@ -53,9 +56,11 @@ async def seed_documents(
     store = SqliteStore(settings.documents_path)
     await store.open()
     try:
-        await store.adopt(ACCOUNTS, _noted(ledger, ACCOUNTS.name, made))
+        await store.adopt(ACCOUNTS, _noted(ledger, ACCOUNTS.name, made, spelling))
         profiles = (make_profile(random, owner) for owner in owners)
-        profile_count = await store.adopt(USER_PROFILES, _noted(ledger, USER_PROFILES.name, profiles))
+        profile_count = await store.adopt(
+            USER_PROFILES, _noted(ledger, USER_PROFILES.name, profiles, spelling)
+        )
     finally:
         await store.close()
     pairs = tuple(tuple(keys) for keys in by_email.values() if len(keys) > 1)
@@ -69,7 +74,9 @@ async def seed_documents(
     )
 
 
-def _noted(ledger: Ledger, kind: str, documents: Iterable[dict[str, Any]]) -> Iterator[Content]:
+def _noted(
+    ledger: Ledger, kind: str, documents: Iterable[dict[str, Any]], spelling: Random
+) -> Iterator[Content]:
     for document in documents:
         ledger.write(
             Entry(
@@ -81,4 +88,4 @@ def _noted(ledger: Ledger, kind: str, documents: Iterable[dict[str, Any]]) -> It
                 hidden=hidden(kind, document) or None,
             )
         )
-        yield document
+        yield leave_behind(spelling, document)

@@ -3,6 +3,10 @@
 Most are plain. The rest are awkward in ways that real data is, each by a stated share, because those are
 what a move between stores trips over. Everything follows from the `Random` that is passed in: the same
 seed makes the same people, in every process.
+
+Here they are made as the present system spells them. `leave_behind` turns a small share of them (three in a
+hundred) into documents as the former system left them: names that begin with a capital, the identity at the
+sign-in provider under that provider's name, and each list of strings as one text with commas in between.
 """
 
 import datetime as dt
@@ -132,6 +136,41 @@ def make_former_accounts(random: Random, count: int, *, twins: int = 0) -> Itera
         elif index in first_of:
             account["email"] = kept[first_of[index]].swapcase()
         yield account
+
+
+FORMER_SHARE: Final = 0.03
+"""Of documents, those that still are as the former system wrote them."""
+
+
+def leave_behind(random: Random, document: Document) -> Document:
+    """The document as it lies in the document store: a share of them as the former system wrote it.
+
+    What it says is the same; names that nobody declared stay as they are.
+    """
+    if random.random() >= FORMER_SHARE:
+        return document
+    rest = {name: value for name, value in document.items() if name != "id"}
+    return {"id": document["id"]} | _as_formerly(rest)
+
+
+_NEVER_DECLARED: Final = ("loyalty", "legacyNumber", "flags", "fontScale", "storeCountry", "shownOnShelf")
+_FORMER_NAMES: Final = {"externalUserId": "Auth0UserId"}
+
+
+def _as_formerly(document: Document) -> Document:
+    former: Document = {}
+    for name, value in document.items():
+        if name in _NEVER_DECLARED:
+            former[name] = value
+            continue
+        if name == "earnedBadges":
+            value = [_as_formerly(badge) for badge in value]
+        elif isinstance(value, list):
+            value = ",".join(value)
+        elif isinstance(value, dict):
+            value = _as_formerly(value)
+        former[_FORMER_NAMES.get(name, name[0].upper() + name[1:])] = value
+    return former
 
 
 def _make_subscription(random: Random, plan: str, tier: str, created: int) -> Document:

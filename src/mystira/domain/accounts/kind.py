@@ -3,6 +3,7 @@
 from typing import Final
 
 from manystore.records import Field, FieldType, Kind, Label, Unique
+from mystira.domain.former import with_former_names
 
 _SETTINGS: Final = (
     Field(name="cacheCredentials", type=FieldType.BOOLEAN, label=Label.CONFIDENTIAL),
@@ -28,18 +29,26 @@ _SUBSCRIPTION: Final = (
 ACCOUNTS: Final = Kind(
     name="accounts",
     container="Accounts",
-    fields=(
-        Field(name="id", type=FieldType.UUID, label=Label.CONFIDENTIAL),
-        Field(name="createdAt", type=FieldType.TIMESTAMP, label=Label.CONFIDENTIAL),
-        Field(name="updatedAt", type=FieldType.TIMESTAMP, label=Label.CONFIDENTIAL),
-        Field(name="email", type=FieldType.STRING, label=Label.RESTRICTED),
-        Field(name="externalUserId", type=FieldType.STRING, label=Label.RESTRICTED),
-        Field(name="displayName", type=FieldType.STRING, label=Label.RESTRICTED),
-        Field(name="role", type=FieldType.STRING, label=Label.CONFIDENTIAL),
-        Field(name="settings", type=FieldType.OBJECT, label=Label.CONFIDENTIAL, fields=_SETTINGS),
-        Field(name="subscription", type=FieldType.OBJECT, label=Label.RESTRICTED, fields=_SUBSCRIPTION),
-        Field(name="completedScenarioIds", type=FieldType.STRINGS, label=Label.CONFIDENTIAL),
-        Field(name="lastLoginAt", type=FieldType.TIMESTAMP, label=Label.CONFIDENTIAL),
+    fields=with_former_names(
+        (
+            Field(name="id", type=FieldType.UUID, label=Label.CONFIDENTIAL),
+            Field(name="createdAt", type=FieldType.TIMESTAMP, label=Label.CONFIDENTIAL),
+            Field(name="updatedAt", type=FieldType.TIMESTAMP, label=Label.CONFIDENTIAL),
+            Field(name="email", type=FieldType.STRING, label=Label.RESTRICTED),
+            Field(
+                name="externalUserId",
+                type=FieldType.STRING,
+                label=Label.RESTRICTED,
+                # After the provider that there was first.
+                aliases=("Auth0UserId",),
+            ),
+            Field(name="displayName", type=FieldType.STRING, label=Label.RESTRICTED),
+            Field(name="role", type=FieldType.STRING, label=Label.CONFIDENTIAL),
+            Field(name="settings", type=FieldType.OBJECT, label=Label.CONFIDENTIAL, fields=_SETTINGS),
+            Field(name="subscription", type=FieldType.OBJECT, label=Label.RESTRICTED, fields=_SUBSCRIPTION),
+            Field(name="completedScenarioIds", type=FieldType.STRINGS, label=Label.CONFIDENTIAL),
+            Field(name="lastLoginAt", type=FieldType.TIMESTAMP, label=Label.CONFIDENTIAL),
+        )
     ),
     uniques=(
         Unique(name="email", field="email", ignoring_case=True),

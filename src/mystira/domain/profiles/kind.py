@@ -3,6 +3,7 @@
 from typing import Final
 
 from manystore.records import Field, FieldType, Kind, Label, Parent
+from mystira.domain.former import with_former_names
 
 _BADGE: Final = (
     Field(name="id", type=FieldType.UUID, label=Label.CONFIDENTIAL),
@@ -22,23 +23,25 @@ _BADGE: Final = (
 USER_PROFILES: Final = Kind(
     name="user_profiles",
     container="UserProfiles",
-    fields=(
-        Field(name="id", type=FieldType.UUID, label=Label.CONFIDENTIAL),
-        Field(name="createdAt", type=FieldType.TIMESTAMP, label=Label.CONFIDENTIAL),
-        Field(name="updatedAt", type=FieldType.TIMESTAMP, label=Label.CONFIDENTIAL),
-        Field(name="accountId", type=FieldType.UUID, label=Label.CONFIDENTIAL),
-        Field(name="name", type=FieldType.STRING, label=Label.RESTRICTED),
-        Field(name="ageGroup", type=FieldType.STRING, label=Label.RESTRICTED),
-        Field(name="dateOfBirth", type=FieldType.DATE, label=Label.RESTRICTED),
-        Field(name="isGuest", type=FieldType.BOOLEAN, label=Label.CONFIDENTIAL),
-        Field(name="isNpc", type=FieldType.BOOLEAN, label=Label.CONFIDENTIAL),
-        Field(name="pronouns", type=FieldType.STRING, label=Label.RESTRICTED),
-        Field(name="bio", type=FieldType.STRING, label=Label.RESTRICTED),
-        Field(name="avatarMediaId", type=FieldType.STRING, label=Label.RESTRICTED),
-        Field(name="selectedAvatarMediaId", type=FieldType.STRING, label=Label.RESTRICTED),
-        Field(name="preferredThemes", type=FieldType.STRINGS, label=Label.RESTRICTED),
-        Field(name="hasCompletedOnboarding", type=FieldType.BOOLEAN, label=Label.CONFIDENTIAL),
-        Field(name="earnedBadges", type=FieldType.OBJECTS, label=Label.RESTRICTED, fields=_BADGE),
+    fields=with_former_names(
+        (
+            Field(name="id", type=FieldType.UUID, label=Label.CONFIDENTIAL),
+            Field(name="createdAt", type=FieldType.TIMESTAMP, label=Label.CONFIDENTIAL),
+            Field(name="updatedAt", type=FieldType.TIMESTAMP, label=Label.CONFIDENTIAL),
+            Field(name="accountId", type=FieldType.UUID, label=Label.CONFIDENTIAL),
+            Field(name="name", type=FieldType.STRING, label=Label.RESTRICTED),
+            Field(name="ageGroup", type=FieldType.STRING, label=Label.RESTRICTED),
+            Field(name="dateOfBirth", type=FieldType.DATE, label=Label.RESTRICTED),
+            Field(name="isGuest", type=FieldType.BOOLEAN, label=Label.CONFIDENTIAL),
+            Field(name="isNpc", type=FieldType.BOOLEAN, label=Label.CONFIDENTIAL),
+            Field(name="pronouns", type=FieldType.STRING, label=Label.RESTRICTED),
+            Field(name="bio", type=FieldType.STRING, label=Label.RESTRICTED),
+            Field(name="avatarMediaId", type=FieldType.STRING, label=Label.RESTRICTED),
+            Field(name="selectedAvatarMediaId", type=FieldType.STRING, label=Label.RESTRICTED),
+            Field(name="preferredThemes", type=FieldType.STRINGS, label=Label.RESTRICTED),
+            Field(name="hasCompletedOnboarding", type=FieldType.BOOLEAN, label=Label.CONFIDENTIAL),
+            Field(name="earnedBadges", type=FieldType.OBJECTS, label=Label.RESTRICTED, fields=_BADGE),
+        )
     ),
     parents=(Parent(field="accountId", kind="accounts"),),
 )
