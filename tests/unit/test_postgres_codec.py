@@ -97,7 +97,8 @@ def test_gadgets_come_back_byte_for_byte(content: Content) -> None:
 
 def test_names_that_become_one_in_jsonb_stay_two() -> None:
     """Two names that jsonb can only hold as the same come back as two, in whatever order they came."""
-    for extra in ({"\ud800": None, "\x00": []}, {"\x00": [], "\ud800": None}):
+    contents: list[Content] = [{"\ud800": None, "\x00": []}, {"\x00": [], "\ud800": None}]
+    for extra in contents:
         assert canonical(carried(PEOPLE_CODEC, person(0, extra=extra))) == canonical(person(0, extra=extra))
 
 
@@ -179,7 +180,8 @@ def test_value_of_another_type_is_refused_by_name(field: str, value: object, pat
     [
         ({"name": "a\x00"}, ["name"]),
         ({"name": "ΟΔΟΣ"}, ["name"]),
-        ({"name": "ordinary ü"}, []),
+        ({"name": "\u1c89"}, ["name"]),
+        ({"name": "ordinary ü\u200d"}, []),
         ({"visits": 2**63}, ["visits"]),
         ({"visits": 1.0}, []),
         ({"weight": 2**53 + 1}, ["weight"]),

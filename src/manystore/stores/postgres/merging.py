@@ -21,12 +21,9 @@ class Merging:
     def __init__(self, layout: Layout) -> None:
         kind, key_type = layout.kind, layout.key_type
         self.known = f"""
-            select u.key::text from unnest($1::{key_type}[]) u (key)
-            where exists (select from {layout.table} t where t.{layout.key} = u.key)
-            or exists (
-                select from manystore.tombstones stone
-                where stone.kind = {kind} and stone.key = u.key::text
-            )
+            select {layout.key}::text from {layout.table} where {layout.key} = any($1::text[]::{key_type}[])
+            union all
+            select key from manystore.tombstones where kind = {kind} and key = any($1::text[])
             """
         self.root = _merge_root(layout)
         self.parts = [_merge_part(part) for part in layout.parts]

@@ -8,6 +8,7 @@ value does *masks* its column: `find` must not believe it.
 
 import datetime as dt
 import re
+import unicodedata
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -62,9 +63,18 @@ class ValueCodec(NamedTuple):
 NO_FILL: Final = object()
 _UUID_OF_ANY_CASE: Final = re.compile(CANONICAL_UUID.pattern, re.IGNORECASE | re.ASCII)
 _HIDDEN_LETTERS: Final = re.compile("[\x00\ud800-\udfff]")
-# Letters whose lower case is not the same for Python and PostgreSQL: the final sigma, the dotted capital I.
-# (Tried with every code point against PostgreSQL 18; it makes them mask, so predicates ask Python.)
 _ODD_CASE: Final = re.compile("[\u0130\u03a3]")
+
+
+def has_odd_case(text: str) -> bool:
+    """Whether Python and PostgreSQL may not agree on the lower case of the text, so that it must mask.
+
+    Tried with every code point against PostgreSQL 18: they differ over the final sigma, the dotted capital I,
+    and letters that are younger than this Python's Unicode.
+    """
+    if _ODD_CASE.search(text):
+        return True
+    return not text.isprintable() and any(unicodedata.category(letter) == "Cn" for letter in text)
 
 
 def value_codec(field: Field, column: sa.Column[Any]) -> ValueCodec:
@@ -149,7 +159,7 @@ def _text_encoder(length: int | None) -> _Encode:
         if value.isascii() and "\x00" not in value:
             return value
         if is_plain_text(value):
-            return Lossy(value, masks=True) if _ODD_CASE.search(value) else value
+            return Lossy(value, masks=True) if has_odd_case(value) else value
         return Lossy(without_hidden_letters(value), masks=True)
 
     return encode
@@ -283,8 +293,8 @@ def _json_encoder(field_type: FieldType) -> _Encode:
         if is_suspect:
             return _encode_unusual(value, masks)
         column = text.decode()
-        has_odd_case = masks and not column.isascii() and _ODD_CASE.search(column)
-        return Lossy(column, masks=True) if has_odd_case else column
+        is_odd = masks and not column.isascii() and has_odd_case(column)
+        return Lossy(column, masks=True) if is_odd else column
 
     return encode
 
