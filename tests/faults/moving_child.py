@@ -18,12 +18,24 @@ from manystore.moves.certificate import CertificateFolder
 from manystore.moves.durable import DurableWorkflows
 from manystore.moves.worker import MoveWorker
 from manystore.placement import Leases, Placement
+from manystore.records import Kind, Record
 from manystore.stores.postgres import PostgresStore
 from manystore.stores.sqlite import SqliteStore
+from manystore.stores.store import KeyRange
 from manystore.testing.samples import PEOPLE, WORDS
 from tests.contract.postgres_tables import MAPPINGS
 
 LEASE = 1.0
+PAGE_SECONDS = 0.2
+
+
+class SlowDocuments(SqliteStore):
+    """A store that takes a while for each page, so that a test can do something in the midst of reading."""
+
+    async def scan(self, kind: Kind, key_range: KeyRange, limit: int) -> list[Record]:
+        """See Store.scan."""
+        await asyncio.sleep(PAGE_SECONDS)
+        return await super().scan(kind, key_range, limit)
 
 
 def placements(source: SqliteStore, target: PostgresStore) -> list[Placement]:
@@ -44,7 +56,7 @@ async def ended(told: asyncio.Event) -> None:
 async def main(documents: str, url: str, certificates: str, name: str) -> None:
     """Work until told to end."""
     clock, randomness = SystemClock(), random.Random(name)
-    source, target = SqliteStore(Path(documents)), PostgresStore(url, MAPPINGS)
+    source, target = SlowDocuments(Path(documents)), PostgresStore(url, MAPPINGS)
     async with contextlib.AsyncExitStack() as stack:
         for store in (source, target):
             stack.push_async_callback(store.close)

@@ -127,7 +127,8 @@ class Mover:
     async def plan(self, kind: str, report: Report, override: Override | None) -> Result:
         """Find what the copy would refuse, before anything is written."""
         placement = self._family[kind]
-        found = await plan(placement, await read_state(placement), clock=self._clock, report=report)
+        state = await read_state(placement)
+        found = await plan(placement, state, self._family, clock=self._clock, report=report)
         result: Result = msgspec.to_builtins(found)
         return result | {"isClear": found.is_clear}
 

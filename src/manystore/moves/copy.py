@@ -11,7 +11,9 @@ from functools import partial
 
 import msgspec
 
+from manystore.errors import StepRefusedError
 from manystore.followers.sync import Track
+from manystore.moves.conditions import misplaced
 from manystore.moves.pace import Pace
 from manystore.moves.procedures import Begun, Means, Order, Result
 from manystore.moves.progress import Report
@@ -71,6 +73,8 @@ class Copying:
         """Go to the phase in which both are written, let the follower begin, and cut the ranges."""
         placement = self._means.family[order.kind]
         began_at, state = self._means.clock.now(), await read_state(placement)
+        if reasons := misplaced(order.action, state):
+            raise StepRefusedError(kind=order.kind, step=order.action.value, conditions=reasons)
         track = self._means.track(order.kind, state)
         if not state.phase.has_copy:
             onward = Phase.DUAL_WRITE_SOURCE_READ

@@ -1,11 +1,12 @@
 """The first step of a move: what would go wrong, found before anything is written."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from manystore.clock import Clock
+from manystore.moves.parents import Orphans, ParentSearch
 from manystore.moves.progress import Report, progress_at, unreported
 from manystore.placement import Placement, State
 from manystore.records import Kind, Record
@@ -55,9 +56,20 @@ async def scan_pages(
         after = page[-1].key
 
 
-async def plan(placement: Placement, state: State, *, clock: Clock, report: Report = unreported) -> Plan:
-    """Read the whole truth once and let the copy say what it would refuse. Writes nothing."""
+async def plan(
+    placement: Placement,
+    state: State,
+    family: Mapping[str, Placement],
+    *,
+    clock: Clock,
+    report: Report = unreported,
+) -> Plan:
+    """Read the whole truth once and let the copy say what it would refuse. Writes nothing.
+
+    `family` are the placements, by kind, in which parents are looked for.
+    """
     truth, copy, kind = placement.truth(state), placement.copy(state), placement.kind
+    parents = await ParentSearch.of(placement, state, family)
     total, began = await truth.count(kind), clock.monotonic()
 
     async def read() -> AsyncIterator[Sequence[Record]]:
@@ -65,6 +77,7 @@ async def plan(placement: Placement, state: State, *, clock: Clock, report: Repo
         async for page in scan_pages(truth, kind, KeyRange()):
             done += len(page)
             await report(progress_at("plan", done, total, clock.monotonic() - began))
+            await parents.look(page)
             yield page
 
     examination = await copy.examine(kind, read())
@@ -74,7 +87,17 @@ async def plan(placement: Placement, state: State, *, clock: Clock, report: Repo
         copy=copy.name,
         records=examination.examined,
         seconds_to_read=round(clock.monotonic() - began, 3),
-        findings=tuple(_findings(examination)),
+        findings=(*_findings(examination), *map(_finding_of, parents.found)),
+    )
+
+
+def _finding_of(orphans: Orphans) -> Finding:
+    return Finding(
+        problem="missing parent",
+        field=orphans.field,
+        count=orphans.count,
+        samples=tuple(orphans.samples),
+        remedy=f"make the record of {orphans.parent} that is pointed to, or point to another or to none",
     )
 
 
