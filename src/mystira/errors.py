@@ -68,6 +68,8 @@ class NotRunningError(EnvironmentRefusedError):
     --data-folder or MYSTIRA_DATA_FOLDER.
     """
 
+    exit_code: ClassVar[int] = 3
+
     def __init__(self, *, folder: Path) -> None:
         self.folder = folder
         super().__init__(folder=folder)

@@ -13,11 +13,12 @@ import random
 import secrets
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from manystore.clock import Clock, SystemClock
+from manystore.dual_write import CopyWriter, DualWrite
 from manystore.errors import UnknownKindError
 from manystore.followers.runner import Lag, SyncRunner, read_lag
 from manystore.followers.sync import Track
@@ -28,8 +29,9 @@ from manystore.moves.tasks import Task, TaskBoard
 from manystore.moves.worker import MoveWorker
 from manystore.moves.workflows import Workflows
 from manystore.placement import Leases, Placement, State, read_state
+from manystore.records import Kind
 from manystore.repository import Repository
-from manystore.stores.cosmos import CosmosStore
+from manystore.shadow import ShadowReader
 from manystore.stores.objects import ObjectStorage
 from manystore.stores.postgres import PostgresStore
 from manystore.stores.sqlite import SqliteStore
@@ -38,10 +40,13 @@ from mystira.domain.accounts.kind import ACCOUNTS
 from mystira.domain.accounts.model import Account
 from mystira.domain.profiles.kind import USER_PROFILES
 from mystira.domain.profiles.model import UserProfile
+from mystira.domain.records import Entity
 from mystira.errors import SettingError
 from mystira.placement import PHASE_NAMES, PLACEMENT
 from mystira.schema.mappings import MAPPINGS
 from mystira.settings import Settings
+
+E = TypeVar("E", bound=Entity)
 
 
 class QueueCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,11 +89,11 @@ class Platform:
         self.leases: Final = Leases(
             list(self.family.values()), node=node, clock=clock, lease=settings.lease_seconds
         )
-        self.accounts: Final = Repository(Account, ACCOUNTS, self.leases, clock)
-        self.profiles: Final = Repository(UserProfile, USER_PROFILES, self.leases, clock)
+        self._random = random.Random(secrets.randbits(64))  # noqa: S311 - jitter, not secrets
+        self.accounts: Final = self._repository(Account, ACCOUNTS)
+        self.profiles: Final = self._repository(UserProfile, USER_PROFILES)
         self.objects: Final = ObjectStorage.in_folder(settings.objects_path)
         self.certificates: Final = CertificateFolder(settings.objects_path / "certificates")
-        self._random = random.Random(secrets.randbits(64))  # noqa: S311 - jitter, not secrets
         self.mover: Final = Mover(
             self.family,
             self.certificates,
@@ -97,6 +102,19 @@ class Platform:
             lease=settings.lease_seconds,
             objects=self.objects,
         )
+
+    def _repository(self, model: type[E], kind: Kind) -> Repository[E]:
+        """The records of a kind, copied and compared as the settings say."""
+        settings, placement = self.settings, self.family[kind.name]
+        dual_write = DualWrite(
+            secondary=settings.secondary,
+            compensation=settings.compensation,
+            timeout=settings.dual_write_timeout,
+        )
+        copying = CopyWriter(placement, dual_write, clock=self.clock, randomness=self._random)
+        share = settings.shadow_share
+        shadow = ShadowReader(placement, share=share, randomness=self._random) if share else None
+        return Repository(model, kind, self.leases, self.clock, copying=copying, shadow=shadow)
 
     def placement(self, kind: str) -> Placement:
         """Where a kind can live. Raises UnknownKindError."""
@@ -179,6 +197,9 @@ def document_store(settings: Settings) -> Store:
         raise SettingError(
             source="MYSTIRA_COSMOS_KEY", problem="is missing: it is needed where cosmos_url is set"
         )
+    # Its client is the heaviest import of all, and most platforms have the embedded store.
+    from manystore.stores.cosmos import CosmosStore  # noqa: PLC0415
+
     return CosmosStore(settings.cosmos_url, settings.cosmos_key, database="mystira")
 
 

@@ -16,7 +16,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
 import msgspec
@@ -101,9 +101,20 @@ class Settings(BaseSettings):
     lease_seconds: Seconds = Field(
         default=2.0, description="How long a process may go on writing after it last heard of the placement."
     )
-    dual_write_timeout: Seconds = Field(
-        default=5.0, description="How long a write may take in a store before it is given up, in seconds."
+    secondary: Annotated[Literal["deferred", "inline"], Allowed("deferred or inline")] = Field(
+        default="deferred",
+        description="Whether a write waits for the copy (inline) or leaves it to the follower (deferred).",
     )
+    compensation: Annotated[bool, Allowed("true or false")] = Field(
+        default=False, description="Whether a write is taken back where its inline copy fails."
+    )
+    dual_write_timeout: Seconds = Field(
+        default=5.0,
+        description="How long an inline copy may take before it is left to the follower, in seconds.",
+    )
+    shadow_share: Annotated[
+        float, Field(ge=0, le=1, allow_inf_nan=False), Allowed("a number from 0 to 1")
+    ] = Field(default=0.0, description="Which share of reads also asks the copy, and is compared.")
 
     @property
     def documents_path(self) -> Path:

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import msgspec
 
 from manystore.errors import ManystoreError, StepRefusedError, UnavailableError, UnknownKindError
-from mystira.cli import exits
 from mystira.clients.errors import ProblemError, UnreachableError
-from mystira.errors import NotRunningError, PlatformError
+from mystira.errors import PlatformError
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,8 +39,7 @@ def explain(error: BaseException) -> Refusal | None:
     if isinstance(error, UnreachableError):
         return _refusal(str(error), ("Is a platform up there? Start one by `mystira up`.",), "unreachable", 3)
     if isinstance(error, PlatformError):
-        code = exits.UNAVAILABLE if isinstance(error, NotRunningError) else error.exit_code
-        return _refusal(str(error), (), _code(error), code)
+        return _refusal(str(error), (), _code(error), error.exit_code)
     if isinstance(error, ManystoreError):
         return _engine(error)
     return None
