@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from manystore.errors import ManystoreError, StepRefusedError, UnavailableError, UnknownKindError
+from mystira.cli import exits
 from mystira.clients.errors import ProblemError, UnreachableError
 from mystira.errors import PlatformError
 
