@@ -35,8 +35,6 @@ T = TypeVar("T")
 
 TASKS: Final = "moves.tasks"
 RANGES: Final = "moves.ranges"
-AT_HAND: Final = AT_ONCE + 1
-"""Ranges that a worker takes: those at work, and one more, so that no hand waits for the queue."""
 POLL_EVERY: Final = 0.1
 """Seconds between two looks into a queue, or at a result that is waited for."""
 STOP_WITHIN: Final = 1.2
@@ -93,8 +91,8 @@ class Binding:
             # By kinds, of which each is asked in turn: none has to wait until another one is done.
             DBOS.register_queue(
                 RANGES,
-                worker_concurrency=AT_HAND,
-                partition_worker_concurrency=AT_HAND,
+                worker_concurrency=AT_ONCE,
+                partition_worker_concurrency=AT_ONCE,
                 polling_interval_sec=POLL_EVERY,
                 on_conflict="always_update",
             )
