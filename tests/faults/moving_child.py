@@ -1,6 +1,6 @@
 """A worker as a process of its own: followers, leases, and moves as durable workflows; nothing of Mystira.
 
-It says `ready` when it takes work, and ends on SIGTERM, or as soon as whoever started it is gone.
+It says `ready` when it takes work, and ends on SIGTERM or at the end of its input.
 """
 
 import asyncio
