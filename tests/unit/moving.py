@@ -18,7 +18,7 @@ from manystore.moves.procedures import Result
 from manystore.moves.tasks import Action, Override
 from manystore.moves.worker import MoveWorker
 from manystore.placement import Leases, Placement, read_state
-from manystore.records import Record
+from manystore.records import Kind, Record
 from manystore.repository import Repository
 from manystore.stores.memory import MemoryStore
 from manystore.stores.objects import ObjectStorage
@@ -46,14 +46,17 @@ class Letter(msgspec.Struct):
 
 
 class Scene:
-    """Everything that a test of a move touches."""
+    """Everything that a test of a move touches. `kinds` are two, of which the second points to the first."""
 
-    def __init__(self, source: Store, target: Store, folder: Path) -> None:
+    def __init__(
+        self, source: Store, target: Store, folder: Path, *, kinds: tuple[Kind, Kind] = (PEOPLE, LETTERS)
+    ) -> None:
         self.source, self.target, self.folder = source, target, CertificateFolder(folder)
         self.clock, self.random = SystemClock(), random.Random(7)
-        self.people = Placement(kind=PEOPLE, source=source, target=target)
-        self.letters = Placement(kind=LETTERS, source=source, target=target, parents=(PEOPLE,))
-        self.family = {"people": self.people, "letters": self.letters}
+        first, second = kinds
+        self.people = Placement(kind=first, source=source, target=target)
+        self.letters = Placement(kind=second, source=source, target=target, parents=(first,))
+        self.family = {first.name: self.people, second.name: self.letters}
         self.leases = self.node("node-1")
         self.objects = ObjectStorage.in_memory()
         self.mover = Mover(

@@ -1,0 +1,175 @@
+"""Accounts and profiles as the former system left them: served, moved and proved without a rewrite."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from manystore.former import as_declared
+from manystore.moves.tasks import Action
+from manystore.records import Kind, Record, canonical
+from manystore.repository import Repository
+from manystore.specifications import Specification, field
+from manystore.stores.postgres import PostgresStore
+from manystore.stores.sqlite import SqliteStore
+from manystore.stores.store import KeyRange
+from mystira.domain.accounts.kind import ACCOUNTS
+from mystira.domain.accounts.model import Account, AccountChange, NewAccount
+from mystira.domain.accounts.use_cases import Accounts, change_account, create_account
+from mystira.domain.errors import NotUniqueError
+from mystira.domain.profiles.kind import USER_PROFILES
+from mystira.schema.mappings import MAPPINGS
+from mystira.simulation.people import leave_behind, make_former_accounts, make_profile
+from tests.acceptance.migrated import migrated_url, template
+from tests.contract.sqlite_by_hand import by_hand
+from tests.embedded import embedded
+from tests.unit.moving import Scene
+
+__all__ = ["embedded", "migrated_url", "template"]
+
+Documents = list[dict[str, Any]]
+
+LEFT = "0193a1c0-0000-4000-8000-00000000f0f0"
+ELDER: dict[str, Any] = {
+    "id": LEFT,
+    "Email": "Elder@Example.org",
+    "Auth0UserId": "auth0|1",
+    "displayName": "",
+    "DisplayName": "Shadowed",
+    "Role": "User",
+    "Settings": {"Theme": "dark", "FontScale": 1.0},
+    "Subscription": {"Type": "Individual", "PurchasedScenarios": "glass-desert, moss-library"},
+    "CompletedScenarioIds": "",
+    "CreatedAt": "2023-03-04T05:06:07.1234567Z",
+    "LoyaltyPoints": -0.0,
+}
+"""An account of which nearly all is spelled otherwise, and which has what nobody declared besides."""
+
+ELDER_DECLARED: dict[str, Any] = {
+    "id": LEFT,
+    "email": "Elder@Example.org",
+    "externalUserId": "auth0|1",
+    "displayName": "",
+    "DisplayName": "Shadowed",
+    "role": "User",
+    "settings": {"theme": "dark", "FontScale": 1.0},
+    "subscription": {"type": "Individual", "purchasedScenarios": ["glass-desert", " moss-library"]},
+    "completedScenarioIds": [],
+    "createdAt": "2023-03-04T05:06:07.1234567Z",
+    "LoyaltyPoints": -0.0,
+}
+
+
+@pytest.fixture
+def accounts() -> Documents:
+    """As they lie in the document store."""
+    random = Random(51)
+    return [*(leave_behind(random, each) for each in make_former_accounts(random, 400)), ELDER]
+
+
+@pytest.fixture
+def profiles(accounts: Documents) -> Documents:
+    random = Random(52)
+    return [leave_behind(random, make_profile(random, account["id"])) for account in accounts]
+
+
+@pytest.fixture
+async def scene(
+    tmp_path: Path, migrated_url: str, accounts: Documents, profiles: Documents
+) -> AsyncIterator[Scene]:
+    """SQLite full of what was left behind, and empty tables."""
+    source, target = SqliteStore(tmp_path / "documents.sqlite"), PostgresStore(migrated_url, MAPPINGS)
+    async with contextlib.AsyncExitStack() as stack:
+        for store in (source, target):
+            stack.push_async_callback(store.close)
+            await store.open()
+        await source.adopt(ACCOUNTS, accounts)
+        await source.adopt(USER_PROFILES, profiles)
+        yield Scene(source, target, tmp_path / "certificates", kinds=(ACCOUNTS, USER_PROFILES))
+
+
+def repository(scene: Scene) -> Accounts:
+    return Repository(Account, ACCOUNTS, scene.leases, scene.clock)
+
+
+def bodies(scene: Scene) -> dict[str, str]:
+    """What really lies in the file."""
+    assert isinstance(scene.source, SqliteStore)
+    with by_hand(scene.source.path) as connection:
+        return dict(connection.execute("select key, body from documents"))
+
+
+async def assert_moves(scene: Scene, kind: Kind, documents: Documents) -> None:
+    """Every step forward is taken, and each record arrives as the kind declares it."""
+    planned = await scene.do(Action.PLAN, kind.name)
+    assert (planned["isClear"], planned["findings"]) == (True, ())
+    await scene.do(Action.START, kind.name)
+    verified = await scene.do(Action.VERIFY, kind.name)
+    assert (verified["differences"], verified["samples"]) == (0, [])
+    arrived = {record.key: record for record in await scene.target.scan(kind, KeyRange(), 1000)}
+    for document in documents:
+        expected = as_declared(kind, 0, document)
+        assert canonical(arrived[document["id"]].content) == canonical(expected)
+    await scene.do(Action.CUT_OVER, kind.name)
+    await scene.leases.refresh(kind.name)
+
+
+async def test_former_documents_move_without_a_rewrite(
+    scene: Scene, accounts: Documents, profiles: Documents
+) -> None:
+    """What was left behind arrives as declared, both stores agree, and the file stays as it was."""
+    assert sum("Email" in each for each in accounts) > 5
+    assert sum("PreferredThemes" in each for each in profiles) > 5
+    before = bodies(scene)
+    async with scene.working():
+        await assert_moves(scene, ACCOUNTS, accounts)
+        await assert_moves(scene, USER_PROFILES, profiles)
+        assert bodies(scene) == before
+        assert (await scene.do(Action.VERIFY, "accounts"))["differences"] == 0
+        await scene.do(Action.CUT_BACK, "user_profiles")
+        await scene.do(Action.CUT_BACK, "accounts")
+        assert (await scene.do(Action.VERIFY, "accounts"))["differences"] == 0
+    assert bodies(scene) == before
+    elder = await scene.target.get(ACCOUNTS, LEFT)
+    assert elder == await scene.source.get(ACCOUNTS, LEFT) == Record(LEFT, 0, ELDER_DECLARED)
+
+
+async def test_former_account_is_found_served_and_changed_by_its_name(scene: Scene) -> None:
+    """By any property under its declared name; a change says all in one spelling and loses nothing."""
+    people = repository(scene)
+    for where in (
+        field("email").equals_ignoring_case("elder@example.org"),
+        field("externalUserId") == "auth0|1",
+        (field("settings.theme") == "dark") & (field("role") == "User") & (field("displayName") == ""),
+        field("subscription.purchasedScenarios").contains(" moss-library"),
+    ):
+        found = await people.find(Specification(where=where, limit=1000))
+        assert LEFT in [each.key for each in found.items]
+    taken = NewAccount(email="ELDER@example.org", display_name="Younger")
+    with pytest.raises(NotUniqueError):
+        await create_account(people, taken, clock=scene.clock)
+    changed = await change_account(people, LEFT, AccountChange(display_name="Elder"), clock=scene.clock)
+    assert changed.version == 1
+    content = changed.record.content
+    assert content is not None
+    assert content | {"updatedAt": None} == ELDER_DECLARED | {"displayName": "Elder", "updatedAt": None}
+    assert changed.value.subscription.purchased_scenarios == ["glass-desert", " moss-library"]
+
+
+async def test_list_that_cannot_be_cut_is_named_before_the_move(scene: Scene) -> None:
+    """Joined text with a nameless entry is neither guessed nor lost: the plan names record and field."""
+    assert isinstance(scene.source, SqliteStore)
+    key = LEFT[:-1] + "1"
+    torn = {"id": key, "Email": "torn@example.org", "CompletedScenarioIds": "a,,b"}
+    await scene.source.adopt(ACCOUNTS, [torn | {"CreatedAt": ELDER["CreatedAt"]}])
+    planned = await scene.do(Action.PLAN, "accounts")
+    (finding,) = planned["findings"]
+    assert (finding["problem"], finding["field"]) == ("not representable", "completedScenarioIds")
+    assert key in finding["samples"][0]
+    held = await scene.source.get(ACCOUNTS, key)
+    assert held is not None
+    assert held.content is not None
+    assert held.content["completedScenarioIds"] == "a,,b"
