@@ -4,13 +4,15 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from mystira.cli import exits
 from mystira.cli.commands import app
-from mystira.cli.refusals import Refusal, explain
+
+if TYPE_CHECKING:
+    from mystira.cli.refusals import Refusal
 
 _SIGPIPE: Final = 141
 """What a shell reports of a program whose reader has gone away."""
@@ -39,6 +41,9 @@ def _call(tokens: Sequence[str]) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001  # every way out of a command is here
+        # The engine's errors bring the engine along, and help is to come at once.
+        from mystira.cli.refusals import explain  # noqa: PLC0415
+
         refusal = explain(error)
         if refusal is None:
             traceback.print_exception(error)
@@ -47,7 +52,7 @@ def _call(tokens: Sequence[str]) -> int:
     return code if isinstance(code, int) else exits.OK
 
 
-def _refuse(refusal: Refusal, *, as_json: bool) -> int:
+def _refuse(refusal: "Refusal", *, as_json: bool) -> int:
     for line in refusal.lines:
         print(line, file=sys.stderr)
     if as_json:
