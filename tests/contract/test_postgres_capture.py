@@ -107,6 +107,20 @@ async def test_many_changes_of_one_transaction_are_one_version(store: Store, psq
     assert (await held(store)).version == 2
 
 
+async def test_rows_numbered_by_hand_are_numbered_anew(store: Store, psql: Any) -> None:
+    """Items whose rows somebody numbered otherwise are read, written over and read again without loss."""
+    await store.put(PEOPLE, KEY, person(1, pets=[{"name": "Rex", "wings": 2}]), expected=None, epoch=1)
+    await psql.execute("update pets set ordinal = 7")
+    await psql.execute("insert into pets (person_id, ordinal, name) values ($1, 5, 'Tib')", KEY)
+    record = await held(store)
+    assert record.content is not None
+    assert [pet["name"] for pet in record.content["pets"]] == ["Tib", "Rex"]
+    pets = [{"name": "Tib", "horns": 1}, {"name": "Rex", "wings": 2}]
+    for content in (person(1, pets=pets), person(1, pets=pets, name="Bea")):
+        written = await store.put(PEOPLE, KEY, content, expected=(await held(store)).version, epoch=1)
+        assert await store.get(PEOPLE, KEY) == Record(KEY, written.version, content)
+
+
 async def test_part_that_moves_raises_both_roots(store: Store, psql: Any) -> None:
     """A row of a part that is given to another record changes the two."""
     for number in (1, 2):

@@ -17,7 +17,7 @@ from manystore.errors import (
 )
 from manystore.records import Kind, Record
 from manystore.stores.postgres import PostgresStore
-from manystore.stores.store import Applied, Note, Refused, Store
+from manystore.stores.store import Applied, Ignored, Note, Refused, Store
 from manystore.testing.contract.examining import in_batches
 from manystore.testing.contract.terms import admit, fill
 from manystore.testing.samples import LETTERS, PEOPLE, WORDS, key_of, letter, person, word
@@ -82,6 +82,44 @@ async def test_orphans_are_set_aside_and_the_others_land(store: Store) -> None:
             assert (outcome.error.key, outcome.error.parent_key) == (letters[number].key, key_of(number % 10))
     assert (await store.note("place")).value == b"200"
     assert await store.count(LETTERS) == 100
+
+
+async def test_twins_are_set_aside_and_the_others_land(store: Store) -> None:
+    """In a batch with taken values, within it and without, the first comers land and the others are told."""
+    await fill(store, PEOPLE, [person(9000, email="Taken@b.org")], version=5)
+    emails = [f"p{number}@b.org" for number in range(300)]
+    emails[10] = emails[200] = "taken@B.org"
+    emails[250] = "P20@b.org"
+    records = [Record(key_of(number), 1, person(number, email=email)) for number, email in enumerate(emails)]
+    outcomes = await store.apply(PEOPLE, records)
+    for number, outcome in enumerate(outcomes):
+        if number in (10, 200, 250):
+            assert isinstance(outcome, Refused)
+            assert isinstance(outcome.error, UniqueError)
+            assert (outcome.error.key, outcome.error.field) == (key_of(number), "email")
+        else:
+            assert outcome == Applied()
+
+
+async def test_stale_records_are_nobodys_culprits(store: Store) -> None:
+    """In a refused batch, what the copy has newer is ignored, though it would clash or point to nothing."""
+    await fill(store, PEOPLE, [person(1, email="a@b.org"), person(2, email="c@d.org")], version=5)
+    await fill(store, LETTERS, [letter(1000, 1)], version=5)
+    people = [
+        Record(key_of(1), 2, person(1, email="c@d.org")),
+        Record(key_of(3), 1, person(3, email="A@b.org")),
+    ]
+    people += [Record(key_of(number), 1, person(number)) for number in range(10, 30)]
+    outcomes = await store.apply(PEOPLE, people)
+    assert outcomes[0] == Ignored(5)
+    assert isinstance(outcomes[1], Refused)
+    assert outcomes[2:] == [Applied()] * 20
+    letters = [Record(key_of(1000), 4, letter(1000, 77)), Record(key_of(1001), 1, letter(1001, 77))]
+    letters += [Record(key_of(1000 + number), 1, letter(1000 + number, 1)) for number in range(10, 30)]
+    outcomes = await store.apply(LETTERS, letters)
+    assert outcomes[0] == Ignored(5)
+    assert isinstance(outcomes[1], Refused)
+    assert outcomes[2:] == [Applied()] * 20
 
 
 async def test_examination_tries_the_tables_own_rules(store: Store) -> None:

@@ -4,7 +4,8 @@ Whatever else is being applied to the same records at the same time, the newest 
 parts are changed only once their root is: in a transaction after the root's row is locked, or in one
 statement under the condition that the root is still at the version that was read.
 
-Where the server refuses a batch, the batch is halved until the culprits stand alone, and the others land.
+Where the server refuses a batch, those to blame are looked up, and where that does not find them the batch
+is halved until they stand alone; the others land.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,10 +14,11 @@ from typing import Any, Final
 import asyncpg
 import msgspec
 
-from manystore.errors import MissingParentError, NotRepresentableError, UnavailableError
+from manystore.errors import NotRepresentableError, UnavailableError
 from manystore.records import Record, canonical
 from manystore.stores.postgres.codec import Rows
 from manystore.stores.postgres.connections import Connections
+from manystore.stores.postgres.culprits import Suspect
 from manystore.stores.postgres.kinds import MappedKind
 from manystore.stores.postgres.ledger import store_note
 from manystore.stores.postgres.merging import (
@@ -25,7 +27,7 @@ from manystore.stores.postgres.merging import (
     arguments_of_root,
     copied_rows,
 )
-from manystore.stores.postgres.refusals import FOREIGN_KEY_VIOLATION, is_refusal
+from manystore.stores.postgres.refusals import is_refusal
 from manystore.stores.postgres.single import actions_for_new, actions_for_next, arguments_of_one
 from manystore.stores.store import Applied, Diverged, Ignored, Note, Outcome, Refused
 
@@ -168,15 +170,22 @@ class Bulk:
             if len(tasks) == 1:
                 self._outcomes[tasks[0].at] = self._refused(tasks[0], error)
                 return []
-            if error.sqlstate == FOREIGN_KEY_VIOLATION:
-                tasks = await self._set_orphans_aside(connection, tasks)
-        if not tasks:
-            return []
-        middle = (len(tasks) + 1) // 2
-        lost = await self._merge_halving(connection, tasks[:middle])
-        if tasks[middle:]:
-            lost += await self._merge_halving(connection, tasks[middle:])
-        return lost
+        rest = await self._set_culprits_aside(connection, tasks)
+        # Where some were found, they may have been all of them.
+        parts = [rest] if len(rest) < len(tasks) else [tasks[: len(tasks) // 2], tasks[len(tasks) // 2 :]]
+        return [task for part in parts if part for task in await self._merge_halving(connection, part)]
+
+    async def _set_culprits_aside(self, connection: Any, tasks: Sequence[_Task]) -> list[_Task]:
+        suspects = [Suspect(_key_of(task), task.record.version, task.rows) for task in tasks if task.rows]
+        found = await self._mapped.culprits.find(connection, suspects)
+        rest = []
+        for task in tasks:
+            refusal = None if task.rows is None else found.get(task.record.key)
+            if refusal is None:
+                rest.append(task)
+            else:
+                self._outcomes[task.at] = Refused(refusal)
+        return rest
 
     async def _merge(
         self, connection: Any, tasks: Sequence[_Task], *, is_disputed: bool = False
@@ -249,27 +258,6 @@ class Bulk:
             if arguments := arguments_of_part(layout, at, winners):
                 await connection.execute(merging.parts[at], *arguments)
         return set(is_new)
-
-    async def _set_orphans_aside(self, connection: Any, tasks: Sequence[_Task]) -> list[_Task]:
-        """Refuse at once all that point to parents that are not there; returns the others."""
-        orphans: set[int] = set()
-        for field, at, statement in self._mapped.parent_checks:
-            pointing = [task for task in tasks if task.rows is not None and task.rows.root[at] is not None]
-            parents = [task.rows.root[at] for task in pointing if task.rows is not None]
-            missing = {row[0] for row in await connection.fetch(statement, parents)}
-            for task in pointing:
-                if task.rows is not None and task.rows.root[at] in missing and task.at not in orphans:
-                    orphans.add(task.at)
-                    self._outcomes[task.at] = Refused(
-                        MissingParentError(
-                            kind=self._mapped.kind.name,
-                            key=task.record.key,
-                            field=field.field,
-                            parent_kind=field.kind,
-                            parent_key=task.rows.root[at],
-                        )
-                    )
-        return [task for task in tasks if task.at not in orphans]
 
     # -- verdicts ------------------------------------------------------------------------------------
 

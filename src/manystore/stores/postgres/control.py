@@ -24,7 +24,7 @@ from typing import Final
 from manystore.stores.postgres.mapping import RESIDUE, VERSION, Mapping, Part
 from manystore.stores.postgres.quoting import literal, quoted, quoted_table
 
-RELEASE: Final = 2
+RELEASE: Final = 3
 """Raised whenever `control_statements` changes, so that an opening store knows whether to run them."""
 
 STALE_EPOCH: Final = "MS001"
@@ -116,6 +116,10 @@ end $$
 
 # A copy that brings a tombstone must not pass one that brings an older state of the same record: neither
 # would see the other, and the deleted would live. So tombstones come alone (exclusive), records together.
+#
+# While a copy fills empty tables, plans are made (and kept by the session, those of foreign keys as well)
+# when there is next to nothing in them, and then each look at a key reads all that has come since. All that
+# a copy asks for is by key, so it is told to use the index from the first row on.
 _ENTER_COPY: Final = f"""
 create or replace function manystore.enter_copy(wanted_kind text, is_alone boolean) returns boolean
 language plpgsql volatile as $$
@@ -126,6 +130,7 @@ begin
         perform pg_advisory_xact_lock_shared({COPY_LOCK_SPACE}, hashtext(wanted_kind));
     end if;
     perform set_config('manystore.mode', 'copy ' || wanted_kind, true);
+    perform set_config('enable_seqscan', 'off', true);
     return true;
 end $$
 """

@@ -1,16 +1,16 @@
 """All that the store knows of one kind: its codec, its statements, and how its refusals read."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from manystore.errors import InvalidRecordError
-from manystore.records import Kind, Parent, Record
+from manystore.records import Kind, Record
 from manystore.stores.postgres.codec import Codec
 from manystore.stores.postgres.connections import Connections
-from manystore.stores.postgres.layout import Layout, sql_type
+from manystore.stores.postgres.culprits import Culprits
+from manystore.stores.postgres.layout import Layout
 from manystore.stores.postgres.mapping import Mapping
 from manystore.stores.postgres.merging import Merging
-from manystore.stores.postgres.quoting import quoted, quoted_table
 from manystore.stores.postgres.reading import Reading
 from manystore.stores.postgres.refusals import Refusals
 from manystore.stores.postgres.remembered import Remembered
@@ -29,7 +29,7 @@ class MappedKind:
         self.merging = Merging(self.layout)
         self.remembered = Remembered(self.codec)
         self.refusals = Refusals(mapping, store)
-        self.parent_checks = list(_parent_checks(mapping, self.codec.names))
+        self.culprits = Culprits(mapping, self.layout, self.codec.names)
 
     async def look_up(self, connections: Connections, keys: Iterable[str]) -> dict[str, Record]:
         """Records and tombstones under `keys`, all as of one moment. Raises UnavailableError."""
@@ -44,24 +44,6 @@ class MappedKind:
         if row[0] is None:
             return Record(row[-2], row[-1], None)
         return self.codec.decode(row)
-
-
-def _parent_checks(mapping: Mapping, names: Sequence[str]) -> Iterator[tuple[Parent, int, str]]:
-    """For each parent that a foreign key guards: where its key stands in a root row, and which are missing.
-
-    A kind that points to itself is left out: its parents may come with the same batch.
-    """
-    for parent in mapping.kind.parents:
-        if parent.kind == mapping.kind.name or parent.field not in mapping.columns:
-            continue
-        column = mapping.table.c[mapping.columns[parent.field]]
-        for bond in column.foreign_keys:
-            table, key = quoted_table(bond.column.table), quoted(bond.column.name)
-            statement = f"""
-                select u.key::text from unnest($1::{sql_type(column)}[]) u (key)
-                where not exists (select from {table} p where p.{key} = u.key)
-                """
-            yield parent, 1 + names.index(parent.field), statement
 
 
 def is_askable(kind: Kind, key: str) -> bool:

@@ -80,7 +80,8 @@ class PostgresStore:
             raise UnavailableError(subject=self.name, reason=reason)
 
     async def _install(self, connection: Any) -> None:
-        if await connection.fetchval(_INSTALLED) and await connection.fetchval(_RELEASE) == RELEASE:
+        # A newer process may have been here: what it installed serves this one as well, not the other way.
+        if await connection.fetchval(_INSTALLED) and await connection.fetchval(_RELEASE) >= RELEASE:
             return
         async with connection.transaction():
             for statement in control_statements():
