@@ -19,8 +19,8 @@ class Batch:
         self._split = split
         self._cores, self._parts = list[Record](), list[Content]()
         for record in records:
-            core, part = (None, {}) if record.content is None else split.divide(record.content)
-            self._cores.append(Record(record.key, record.version, core))
+            core, part = split.divide_record(record)
+            self._cores.append(core)
             self._parts.append(part)
 
     def wanted(

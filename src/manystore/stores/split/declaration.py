@@ -12,7 +12,8 @@ from typing import Final
 from msgspec import Struct, structs
 
 from manystore.errors import DeclarationError
-from manystore.records import Content, Field, FieldType, Kind, Label, digest
+from manystore.former import as_declared
+from manystore.records import Content, Field, FieldType, Kind, Label, Record, digest
 from manystore.specifications import Both, Either, Not, Predicate
 
 POINTER: Final = "_rest"
@@ -82,6 +83,13 @@ class Split(Struct, frozen=True, kw_only=True, dict=True):
             container=f"{self.kind.container}Rest",
             fields=(self.kind.field("id"), parts),
         )
+
+    def divide_record(self, record: Record) -> tuple[Record, Content]:
+        """A record as the core store holds it, and its part; of what a former system spelled, as declared."""
+        if record.content is None:
+            return record, {}
+        core, part = self.divide(as_declared(self.kind, record.version, record.content))
+        return Record(record.key, record.version, core), part
 
     def divide(self, content: Content) -> tuple[Content, Content]:
         """The content's properties of the core with the pointer, and those of the rest: the part."""

@@ -28,9 +28,9 @@ class _Verdicts:
         async for batch in batches:
             cores, sheets = list[Record](), list[Record]()
             for record in batch:
-                content, part = (None, {}) if record.content is None else self._split.divide(record.content)
-                cores.append(Record(record.key, record.version, content))
-                pointer = pointer_of(content)
+                core, part = self._split.divide_record(record)
+                cores.append(core)
+                pointer = pointer_of(core.content)
                 if pointer is None:
                     continue
                 if error := too_deep(self._teller, self._split.kind, record.key, [part]):
