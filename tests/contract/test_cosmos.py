@@ -29,6 +29,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWar
 
 class _OnServer(Terms):
     partitions: ClassVar[int] = 1
+    watches = False
 
     @pytest.fixture
     async def store(self, server: CosmosServer, database: str) -> AsyncIterator[Store]:
@@ -48,6 +49,13 @@ class _OnServer(Terms):
     @pytest.fixture(autouse=True)
     def _remember(self, portal: CosmosClient, database: str) -> None:
         self._portal, self._database = portal, database
+
+    async def behind(self, store: Store, kind: Kind, key: str, content: Content | None) -> None:
+        items = await container(self._portal, self._database, kind)
+        if content is None:
+            await items.delete_item(key, key)
+        else:
+            await items.upsert_item(content)
 
     async def leave(self, store: Store, kind: Kind, contents: Sequence[Content]) -> None:
         items = await container(self._portal, self._database, kind)

@@ -60,15 +60,15 @@ class TestItems:
         assert written.version == 1
         assert await store.get(PEOPLE, ADA) == written
 
-    async def test_overwritten_item_is_old_data_again(
+    async def test_overwritten_item_has_the_next_version(
         self, store: CosmosStore, portal: CosmosClient, database: str
     ) -> None:
-        """A former system that replaces the whole item leaves its own content, as version 0, and a change."""
+        """A former system that replaces the whole item leaves its content and a change above the last."""
         await store.apply(PEOPLE, [Record(ADA, 7, person(1))])
         _, position = await read_log(store, PEOPLE)
         await (await container(portal, database, PEOPLE)).upsert_item(person(1, name="Rogue"))
-        assert await store.get(PEOPLE, ADA) == Record(ADA, 0, person(1, name="Rogue"))
-        assert newest((await read_log(store, PEOPLE, position))[0]) == {ADA: 0}
+        assert await store.get(PEOPLE, ADA) == Record(ADA, 8, person(1, name="Rogue"))
+        assert newest((await read_log(store, PEOPLE, position))[0]) == {ADA: 8}
 
     @pytest.mark.parametrize("weight", [60.5, 60.0])
     async def test_edited_item_shows_its_edit(
@@ -84,9 +84,9 @@ class TestItems:
         await items.patch_item(ADA, ADA, [{"op": "set", "path": "/name", "value": "Rogue"}])
         edited = await store.get(PEOPLE, ADA)
         assert edited is not None
-        assert (edited.version, edited.content) == (7, person(1, name="Rogue", weight=weight))
-        assert newest((await read_log(store, PEOPLE, position))[0]) == {ADA: 7}
-        assert await store.apply(PEOPLE, [Record(ADA, 7, person(1, weight=weight))]) == [Diverged(7)]
+        assert (edited.version, edited.content) == (8, person(1, name="Rogue", weight=weight))
+        assert newest((await read_log(store, PEOPLE, position))[0]) == {ADA: 8}
+        assert await store.apply(PEOPLE, [Record(ADA, 8, person(1, weight=weight))]) == [Diverged(8)]
 
     async def test_names_of_the_service_are_carried(self, store: CosmosStore) -> None:
         """Content may have properties that the service or the engine uses itself."""

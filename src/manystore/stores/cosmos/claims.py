@@ -20,10 +20,10 @@ takes part: the wait only spares a slow owner the trouble.
 A record remembers the ETags of its claims (see `items`), and gives a claim up only under the one it
 remembers, so that it cannot take away what was claimed anew meanwhile.
 
-Records of a former system have no claims. While a container holds any item without a version, a new claim
-is checked against these by a query. A kind that is partitioned by another property than its id could hold
-one key twice, in two logical partitions; there the key itself is claimed in the same way when it is first
-written.
+Records of a former system have no claims, nor have those that others wrote. While a container holds any, a
+new claim is checked against these by a query; a handle that found none looks again once it met one. A kind
+that is partitioned by another property than its id could hold one key twice, in two logical partitions; there
+the key itself is claimed in the same way when it is first written.
 """
 
 import asyncio
@@ -44,6 +44,7 @@ _LAYOUT: Final = Layout("manystore-claims", "id")
 _TRIES: Final = 12
 _PATIENCE: Final = (0.02, 0.04, 0.08, 0.15, 0.3, 0.5)
 """Seconds between two looks at a claim whose owner does not hold its value, before it is taken over."""
+_UNCLAIMED: Final = "(NOT IS_DEFINED(c._manystore.v) OR IS_DEFINED(c._manystore.u))"
 KEY: Final = "manystore:key"
 """The constraint by which keys are claimed."""
 
@@ -89,6 +90,10 @@ class Claims:
         self._container = Container(account, _LAYOUT, kind.name)
         self._is_adopted = False
 
+    def expect_unclaimed(self) -> None:
+        """There is a record now whose values were written by others, and so were not claimed."""
+        self._is_adopted = False
+
     async def reserve(self, held: Held | None, owner: Owner, content: Content | None) -> list[Claim]:
         """Claim what the content must be alone with. Raises UniqueError, with nothing newly claimed."""
         claims: list[Claim] = []
@@ -112,7 +117,7 @@ class Claims:
                 continue
             wanted = _Wanted(unique, value, owner)
             etag = None
-            if held is not None and not held.is_touched and unique.value_of(held.content or {}) == value:
+            if held is not None and held.mark == "whole" and unique.value_of(held.content or {}) == value:
                 etag = held.claims.get(unique.name)
             known = None if etag is None else Claim(unique.name, self._id(unique, value), etag, False)
             found.append((wanted, known))
@@ -189,14 +194,14 @@ class Claims:
     async def _is_held_unclaimed(self, wanted: _Wanted) -> bool:
         if self._is_adopted or not is_plain_text(wanted.value):
             return False
-        old = await self._select("SELECT TOP 1 c.id FROM c WHERE NOT IS_DEFINED(c._manystore)", {}, 1)
+        old = await self._select(f"SELECT TOP 1 c.id FROM c WHERE {_UNCLAIMED}", {}, 1)
         if not old:
             self._is_adopted = True
             return False
         names = [path_in_item(names) for names in spellings(self._kind, wanted.unique.field)]
         compared = [f"LOWER({name})" if wanted.unique.ignoring_case else name for name in names]
         any_of = " OR ".join(f"{each} = @value" for each in compared)
-        text = f"SELECT * FROM c WHERE NOT IS_DEFINED(c._manystore) AND ({any_of})"
+        text = f"SELECT * FROM c WHERE {_UNCLAIMED} AND ({any_of})"
         found = [held_in(self._kind, item) for item in await self._select(text, {"@value": wanted.value}, 10)]
         return any(held.key != wanted.owner.key and _holds(wanted, held) for held in found)
 

@@ -18,7 +18,7 @@ that the service merges stay apart here, as parts of one partition.
 
 The feed shows the last state of an item, so several writes of a record may be one change, and an item that
 was removed for good is not in it: records are deleted softly. Items that were followed from the truth are
-passed over, unless somebody touched them since.
+passed over. What others wrote is settled on the way (see `watch`), and so is in the feed once more.
 
 An answer comes from one replica. At the consistency levels Strong and Bounded Staleness it knows every write
 that was acknowledged before; at Session and below it may miss the latest writes *of other processes*, which
@@ -39,6 +39,7 @@ from manystore.stores.cosmos.containers import Bounds, Container, FeedPage, Rang
 from manystore.stores.cosmos.ids import id_of
 from manystore.stores.cosmos.items import Item, held_in
 from manystore.stores.cosmos.notes import Notes
+from manystore.stores.cosmos.watch import Watch
 
 _MARKS: Final = 32
 """How many marked heads are kept. A reader behind all of them has its mark once it passes the oldest."""
@@ -101,8 +102,8 @@ def _finer(former: list[Bounds], present: list[Bounds]) -> list[Bounds]:
 class Feed:
     """The change feed of one kind's container."""
 
-    def __init__(self, kind: Kind, container: Container, notes: Notes) -> None:
-        self._kind, self._container, self._notes = kind, container, notes
+    def __init__(self, kind: Kind, container: Container, notes: Notes, watch: Watch) -> None:
+        self._kind, self._container, self._notes, self._watch = kind, container, notes, watch
         self._item_id = id_of(f"feed:{kind.name}")
 
     async def head(self) -> Position:
@@ -123,6 +124,39 @@ class Feed:
             if await self._keep(book):
                 return (last + 1, book.latest, *values)
         raise UnavailableError(subject=self._kind.name, reason="its head is being marked by too many at once")
+
+    async def here(self) -> Position:
+        """Where a reader of all that was written so far stands, but for the mark."""
+        for _ in range(_TRIES):
+            book = await self._book()
+            try:
+                return book.position(0, await self._numbers_now(book))
+            except RangeSplitError:
+                continue
+        raise UnavailableError(subject=self._kind.name, reason="its ranges are being split")
+
+    async def patrol(self, after: Position, limit: int, *, is_since_fence: bool) -> tuple[Position, bool]:
+        """Settle what others wrote after a position; where to go on, and whether nothing is left for now.
+
+        With `is_since_fence`, all of it was written since the kind's fence stopped admitting writes, so that
+        an item without the engine's state is not old data.
+        """
+        for _ in range(_TRIES):
+            book = await self._book()
+            mark, numbers = book.read(after)
+            share = max(1, limit // len(numbers))
+            try:
+                pages = await asyncio.gather(
+                    *(self._container.feed(bounds, number, share) for bounds, number in numbers.items())
+                )
+            except RangeSplitError:
+                continue
+            for bounds, page in zip(list(numbers), pages, strict=True):
+                helds = [held_in(self._kind, item) for item in page.items]
+                await self._watch.settled(helds, has_no_old=is_since_fence)
+                numbers[bounds] = page.reached
+            return book.position(mark, numbers), not any(page.items for page in pages)
+        raise UnavailableError(subject=self._kind.name, reason="its ranges are being split")
 
     async def changes(self, after: Position, limit: int) -> ChangeBatch:
         """See Store.changes."""
@@ -147,7 +181,7 @@ class Feed:
             )
             for bounds, page in zip(list(rest), pages, strict=True):
                 numbers[bounds] = page.reached
-                changes.extend(self._changes_in(page))
+                changes.extend(await self._changes_in(page))
                 if not page.items:
                     del rest[bounds]
             if changes or not rest:
@@ -155,9 +189,11 @@ class Feed:
             rest = {bounds: numbers[bounds] for bounds in rest}
         return changes
 
-    def _changes_in(self, page: FeedPage) -> list[Change]:
-        helds = [held_in(self._kind, item) for item in page.items]
-        return [Change(held.key, held.version) for held in helds if held.origin != "copy" or held.is_touched]
+    async def _changes_in(self, page: FeedPage) -> list[Change]:
+        helds = await self._watch.settled([held_in(self._kind, item) for item in page.items])
+        # What could not be settled is told all the same.
+        told = (held for held in helds if held.origin != "copy" or held.mark == "broken")
+        return [Change(held.key, held.version) for held in told]
 
     async def _numbers_now(self, book: Book) -> Numbers:
         layout = book.layouts[-1]
@@ -179,7 +215,7 @@ class Feed:
 
     async def _keep(self, book: Book) -> bool:
         body: dict[str, Any] = {"layouts": book.layouts, "marks": book.marks}
-        return await self._notes.replace_if(book.before, {"id": self._item_id, "feed": body})
+        return await self._notes.replace_if(book.before, {"id": self._item_id, "feed": body}) is not None
 
 
 def _book_in(item: Item) -> Book:

@@ -14,10 +14,15 @@ from manystore.records import Kind, Record
 from manystore.specifications import Page, Specification
 from manystore.stores.cosmos.containers import Bounds
 from manystore.stores.cosmos.ids import key_of
-from manystore.stores.cosmos.items import Item, held_in
 from manystore.stores.cosmos.places import Places
-from manystore.stores.cosmos.queries import candidates_query, count_query, ids_query, scan_query
-from manystore.stores.store import KeyRange
+from manystore.stores.cosmos.queries import (
+    candidates_query,
+    count_query,
+    ids_query,
+    scan_query,
+    versions_query,
+)
+from manystore.stores.store import KeyRange, KeyVersion
 
 _PAGE: Final = 200
 _IDS: Final = 1_000
@@ -37,11 +42,6 @@ async def _in_each_range(places: Places, ask: Callable[[Bounds], Awaitable[T]]) 
         answers = await asyncio.gather(*(ask(bounds) for bounds in ranges))
         if await places.container.ranges() == ranges:
             return list(answers)
-
-
-def _records_in(kind: Kind, items: Sequence[Item]) -> list[Record]:
-    helds = (held_in(kind, item) for item in items)
-    return [record for held in helds if (record := held.record) is not None]
 
 
 class _Selection:
@@ -95,7 +95,7 @@ async def find(places: Places, specification: Specification) -> Page:
     async def ask(bounds: Bounds) -> _Selection:
         selection = _Selection(kind, specification)
         async for items in places.container.query(query, bounds, page):
-            selection.add(_records_in(kind, items))
+            selection.add(await places.records_in(items))
             if is_by_key and selection.is_full():
                 break
         return selection
@@ -113,7 +113,7 @@ async def scan(places: Places, key_range: KeyRange, limit: int) -> list[Record]:
     async def ask(bounds: Bounds) -> list[Record]:
         found: list[Record] = []
         async for items in places.container.query(query, bounds, min(limit, _IDS)):
-            found.extend(_records_in(places.kind, items))
+            found.extend(await places.records_in(items))
             if len(found) >= limit:
                 break
         return found[:limit]
@@ -121,6 +121,34 @@ async def scan(places: Places, key_range: KeyRange, limit: int) -> list[Record]:
     answers = await _in_each_range(places, ask)
     found = sorted(itertools.chain.from_iterable(answers), key=lambda record: record.key)
     return found[:limit]
+
+
+async def versions(places: Places, key_range: KeyRange, limit: int) -> list[KeyVersion]:
+    """See Store.versions.
+
+    Whether others changed an item shows in its content, which is not read here. Where writes are not taken,
+    what they changed is looked for first; where they are, a reader of the feed comes by it.
+    """
+    await places.patrol.look()
+    query = versions_query(key_range)
+
+    async def ask(bounds: Bounds) -> list[KeyVersion]:
+        found: list[KeyVersion] = []
+        async for rows in places.container.query(query, bounds, min(limit, _IDS)):
+            bare = [key_of(row["id"]) for row in rows if "v" not in row]
+            records = {key: held.record for key, held in (await places.held_many(bare)).items()}
+            for row in rows:
+                key = key_of(row["id"])
+                if "v" in row:
+                    found.append(KeyVersion(key, row["v"], bool(row.get("d"))))
+                elif record := records.get(key):
+                    found.append(KeyVersion(key, record.version, record.is_deleted))
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    answers = await _in_each_range(places, ask)
+    return sorted(itertools.chain.from_iterable(answers), key=lambda each: each.key)[:limit]
 
 
 async def count(places: Places) -> int:

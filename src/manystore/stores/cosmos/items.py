@@ -11,11 +11,14 @@ The content lies at the top level, as that system would have it. The engine's ow
         x: true                 there is a b (which is not indexed, for it may be long)
         c: {constraint: etag}   the claims that the record holds
         w: nonce                of the write, by which it is known again
+        u: true                 written by others and given a version since; holds no claims yet
     }
 
-An item without it is version 0: old data, or written since by somebody who does not know the engine; its
-content is read as the kind declares that a former system spelled it (see `former`). An item
-whose digest does not fit was changed by such a one and has the content that lies at its top level.
+An item without a version is version 0: old data, or written since by somebody who does not know the engine;
+its content is read as the kind declares that a former system spelled it (see `former`). Old data that had to
+be marked (see `claims`) has a digest and no version. An item whose digest does not fit was changed by others
+and has the content that lies at its top level, spelled as they may spell it. Such items are given a version
+as soon as they are met (see `watch`).
 
 The exact text is kept where the service may spell a value otherwise than it got it: floats without a
 fraction, integers beyond 2^53, lone surrogates, very deep nesting, names that are the service's own. What
@@ -48,6 +51,8 @@ MAX_ITEM: Final = 2 * 1024 * 1024
 
 Item = dict[str, Any]
 Origin = Literal["truth", "copy"]
+Mark = Literal["whole", "broken", "none"]
+"""Whether an item is as the engine left it, was changed since, or carries nothing of the engine's."""
 MISSING: Final = NonePartitionKeyValue
 """The place of items that have no partition key."""
 Home = str | int | float | bool | None | type[NonePartitionKeyValue]
@@ -65,11 +70,7 @@ class Held(msgspec.Struct, frozen=True):
     home: Home
     origin: Origin | None
     claims: dict[str, str]
-
-    @property
-    def is_touched(self) -> bool:
-        """Whether somebody who does not know the engine changed it. (Takes a walk through all of it.)"""
-        return _is_touched(self.item)
+    mark: Mark
 
     @property
     def is_placeholder(self) -> bool:
@@ -154,10 +155,12 @@ def item_of(
     origin: Origin,
     claims: dict[str, str] | None = None,
     item_id: str | None = None,
+    is_unclaimed: bool = False,
 ) -> Item:
     """The item that holds the record. Its partition key stays `home`, whatever the content says now.
 
     `item_id` is the id that an item of a former system has already, where that is not the key's spelling.
+    `is_unclaimed` says that nobody asked whether its values are free.
     """
     projection = _Projection()
     item = _plain(record.content or {}, projection)
@@ -176,7 +179,14 @@ def item_of(
         state |= {"b": canonical(record.content).decode(), "x": True}
     if claims:
         state["c"] = claims
+    if is_unclaimed:
+        state["u"] = True
     return item | {STATE: state}
+
+
+def stamped(item: Item) -> Item:
+    """The same old data, written anew: with a digest, so that others' writes show, and without a version."""
+    return written_in(item) | {STATE: {"h": _fingerprint_of(item), "w": nonce()}}
 
 
 def nonce() -> str:
@@ -203,20 +213,26 @@ def _fingerprint(plain: Item) -> str:
     return base64.b64encode(digest(_Projection().value(plain))).decode().rstrip("=")
 
 
+def _fingerprint_of(item: Item) -> str:
+    return _fingerprint({name: value for name, value in item.items() if name not in _RESERVED})
+
+
 def held_in(kind: Kind, item: Item) -> Held:
-    """Read an item, whoever wrote it."""
-    state = _state_in(item)
+    """Read an item, whoever wrote it. (Takes a walk through all of it.)"""
+    state, mark = _state_in(item), _mark_of(item)
     ours = SYSTEM | {STATE} if state is None else _RESERVED
     plain = {name: value for name, value in item.items() if name not in ours}
     key = key_of(item["id"])
     content: Content | None = plain | {"id": key}
-    if state is not None and state.get("d"):
-        content = None
-    elif state is not None and isinstance(state.get("b"), str) and not _is_touched(item):
-        content = parse(state["b"])
     version = 0 if state is None else state["v"]
+    if mark == "whole" and state is not None:
+        if state.get("d"):
+            content = None
+        elif isinstance(state.get("b"), str):
+            content = parse(state["b"])
     if content is not None:
-        content = as_declared(kind, version, content)
+        # What others changed they may have spelled as they did before the engine came.
+        content = as_declared(kind, version if mark == "whole" else 0, content)
     return Held(
         item=item,
         key=key,
@@ -226,13 +242,20 @@ def held_in(kind: Kind, item: Item) -> Held:
         home=home_in(kind, item),
         origin=None if state is None else state.get("o"),
         claims=dict(state.get("c") or {}) if state is not None else {},
+        mark=mark,
     )
 
 
-def _is_touched(item: Item) -> bool:
-    state = _state_in(item)
-    plain = {name: value for name, value in item.items() if name not in _RESERVED}
-    return state is None or state.get("h") != _fingerprint(plain)
+def written_in(item: Item) -> Content:
+    """What whoever wrote the item wrote, without what is the service's or the engine's."""
+    return {name: value for name, value in item.items() if name not in SYSTEM | {STATE}}
+
+
+def _mark_of(item: Item) -> Mark:
+    state = item.get(STATE)
+    if not isinstance(state, dict) or not ("v" in state or "h" in state):
+        return "none"
+    return "whole" if state.get("h") == _fingerprint_of(item) else "broken"
 
 
 def _state_in(item: Item) -> dict[str, Any] | None:

@@ -3,6 +3,8 @@
 import base64
 from typing import Any, Final
 
+import msgspec
+
 from manystore.records import Kind
 from manystore.stores.cosmos.account import Account, Layout
 from manystore.stores.cosmos.containers import Container, Query
@@ -10,12 +12,32 @@ from manystore.stores.cosmos.ids import id_of
 from manystore.stores.cosmos.items import STATE, Item, nonce
 from manystore.stores.store import Fence, Note
 
-_LAYOUT: Final = Layout("manystore-state", "id", unindexed=("/value/?", "/body/?"))
+_LAYOUT: Final = Layout("manystore-state", "id", unindexed=("/value/?", "/body/?", "/evidence/?"))
 _PAGE: Final = 100
 
 
+class Standing(msgspec.Struct, frozen=True):
+    """A kind's fence, when it was raised in the service's seconds, and what held before it."""
+
+    fence: Fence | None
+    since: int
+    admitted_before: bool
+
+    @property
+    def admits(self) -> bool:
+        """Whether what others write now is a write like any other."""
+        return self.fence is None or self.fence.admits
+
+    def admitted(self, written_at: int) -> bool:
+        """Whether it was when an item was written; of the second of the raising, nobody can tell."""
+        return self.admitted_before if written_at < self.since else self.admits
+
+
 class Notes:
-    """The container `manystore-state`: `fence:<kind>`, `note:<name>`, `feed:<kind>`."""
+    """The container `manystore-state`: `fence:<kind>`, `note:<name>`, and what other rooms keep there.
+
+    Those are `feed:<kind>`, `versions:<kind>`, `watch:<kind>` and `rogue:<kind>:…`.
+    """
 
     def __init__(self, account: Account) -> None:
         self.container = Container(account, _LAYOUT, "manystore-state")
@@ -27,14 +49,27 @@ class Notes:
         item = await self._read(f"fence:{kind.name}")
         return None if item is None else _fence_in(item)
 
+    async def standing(self, kind: Kind) -> Standing:
+        """The fence, and what others' writes are judged by."""
+        item = await self._read(f"fence:{kind.name}")
+        if item is None:
+            return Standing(None, 0, True)
+        return Standing(_fence_in(item), item["_ts"], item.get("before", True))
+
     async def raise_fence(self, kind: Kind, fence: Fence, *, expected: int | None) -> bool:
         """See Store.raise_fence."""
         body = base64.b64encode(fence.body).decode()
-        item = {"id": id_of(f"fence:{kind.name}"), "epoch": fence.epoch, "admits": fence.admits, "body": body}
         before = await self._read(f"fence:{kind.name}")
         if (None if before is None else before["epoch"]) != expected:
             return False
-        return await self.replace_if(before, item)
+        item = {
+            "id": id_of(f"fence:{kind.name}"),
+            "epoch": fence.epoch,
+            "admits": fence.admits,
+            "body": body,
+            "before": before is None or before["admits"],
+        }
+        return await self.replace_if(before, item) is not None
 
     # -- notes ---------------------------------------------------------------------------------------
 
@@ -60,7 +95,7 @@ class Notes:
         before = await self._read(f"note:{name}")
         if (0 if before is None else before["revision"]) != expected:
             return False
-        return await self.replace_if(before, _item_of(name, value, expected + 1))
+        return await self.replace_if(before, _item_of(name, value, expected + 1)) is not None
 
     async def drop_note(self, name: str, *, expected: int) -> bool:
         """See Store.drop_note."""
@@ -76,7 +111,7 @@ class Notes:
         while True:
             before = await self._read(f"note:{name}")
             revision = 1 if before is None else before["revision"] + 1
-            if await self.replace_if(before, _item_of(name, value, revision)):
+            if await self.replace_if(before, _item_of(name, value, revision)) is not None:
                 return
 
     # -- any item ------------------------------------------------------------------------------------
@@ -84,12 +119,12 @@ class Notes:
     async def _read(self, name: str) -> Item | None:
         return await self.container.read(id_of(name), id_of(name))
 
-    async def replace_if(self, before: Item | None, item: Item) -> bool:
-        """Put `item` where `before` was read (None: where nothing was), unless somebody was quicker."""
+    async def replace_if(self, before: Item | None, item: Item) -> str | None:
+        """Put `item` where `before` was read (None: where nothing was); its ETag, or None if too late."""
         item = item | {STATE: {"w": nonce()}}
         if before is None:
-            return await self.container.create(item) is not None
-        return await self.container.replace(item, before["_etag"]) is not None
+            return await self.container.create(item)
+        return await self.container.replace(item, before["_etag"])
 
 
 def _item_of(name: str, value: bytes, revision: int) -> Item:

@@ -61,6 +61,15 @@ def ids_query() -> Query:
 
 def scan_query(key_range: KeyRange) -> Query:
     """Records and tombstones of a range of keys, in order."""
+    return _in_range("*", key_range)
+
+
+def versions_query(key_range: KeyRange) -> Query:
+    """Their ids and versions alone."""
+    return _in_range("c.id, c._manystore.v, c._manystore.d", key_range)
+
+
+def _in_range(selected: str, key_range: KeyRange) -> Query:
     parts, parameters = [SEEN], dict[str, Any]()
     if key_range.after is not None:
         parts.append("c.id > @after")
@@ -68,7 +77,7 @@ def scan_query(key_range: KeyRange) -> Query:
     if key_range.upto is not None:
         parts.append("c.id <= @upto")
         parameters["@upto"] = id_of(key_range.upto)
-    return Query(f"SELECT * FROM c WHERE {' AND '.join(parts)} ORDER BY c.id", parameters)
+    return Query(f"SELECT {selected} FROM c WHERE {' AND '.join(parts)} ORDER BY c.id", parameters)
 
 
 def candidates_query(kind: Kind, specification: Specification, start: Start | None) -> Query:

@@ -14,7 +14,16 @@ from manystore.stores.cosmos.examining import examine
 from manystore.stores.cosmos.notes import Notes
 from manystore.stores.cosmos.places import Places
 from manystore.stores.cosmos.writes import Writes
-from manystore.stores.store import Examination, Fence, Fencing, KeyRange, Note, Outcome
+from manystore.stores.store import (
+    Examination,
+    Fence,
+    Fencing,
+    KeyRange,
+    KeyVersion,
+    Note,
+    Outcome,
+    RogueWrite,
+)
 
 DEFAULT_WAITS: Final = 5
 DEFAULT_LONGEST_WAIT: Final = 10.0
@@ -97,6 +106,10 @@ class CosmosStore:
         """See Store.scan."""
         return await finding.scan(self._places(kind), key_range, limit)
 
+    async def versions(self, kind: Kind, key_range: KeyRange, limit: int) -> list[KeyVersion]:
+        """See Store.versions."""
+        return await finding.versions(self._places(kind), key_range, limit)
+
     async def ranges(self, kind: Kind, count: int) -> list[KeyRange]:
         """See Store.ranges."""
         return await finding.cut_ranges(self._places(kind), count)
@@ -108,16 +121,24 @@ class CosmosStore:
     # -- writing, as the truth -----------------------------------------------------------------------
 
     async def put(
-        self, kind: Kind, key: str, content: Content, *, expected: int | None, epoch: int
+        self,
+        kind: Kind,
+        key: str,
+        content: Content,
+        *,
+        expected: int | None,
+        epoch: int,
+        above: int = 0,
     ) -> Record:
         """See Store.put."""
         kind.check(key, content)
-        return await self._writes(kind).accept(key, content, expected, epoch)
+        writes = self._writes(kind)
+        return await writes.accept(key, content, expected=expected, epoch=epoch, above=above)
 
-    async def delete(self, kind: Kind, key: str, *, expected: int, epoch: int) -> Record:
+    async def delete(self, kind: Kind, key: str, *, expected: int, epoch: int, above: int = 0) -> Record:
         """See Store.delete."""
         kind.check_key(key)
-        return await self._writes(kind).accept(key, None, expected, epoch)
+        return await self._writes(kind).accept(key, None, expected=expected, epoch=epoch, above=above)
 
     # -- writing, as a copy --------------------------------------------------------------------------
 
@@ -153,6 +174,16 @@ class CosmosStore:
         """See Store.head."""
         return await self._places(kind).feed.head()
 
+    async def rogue_writes(self, kind: Kind) -> list[RogueWrite]:
+        """See Store.rogue_writes. `watch` says what of others' writes can be known here."""
+        places = self._places(kind)
+        await places.patrol.look()
+        return await places.watch.rogue_writes()
+
+    async def forget_rogue_write(self, kind: Kind, rogue: RogueWrite) -> bool:
+        """See Store.forget_rogue_write."""
+        return await self._places(kind).watch.forget(rogue)
+
     # -- fences and notes ----------------------------------------------------------------------------
 
     async def fence(self, kind: Kind) -> Fence | None:
@@ -161,7 +192,9 @@ class CosmosStore:
 
     async def raise_fence(self, kind: Kind, fence: Fence, *, expected: int | None) -> bool:
         """See Store.raise_fence."""
-        return await self._notes.raise_fence(kind, fence, expected=expected)
+        if fence.admits:
+            return await self._notes.raise_fence(kind, fence, expected=expected)
+        return await self._places(kind).patrol.close_fence(fence, expected=expected)
 
     async def note(self, name: str) -> Note:
         """See Store.note."""

@@ -40,14 +40,17 @@ class Writes:
 
     # -- as the truth --------------------------------------------------------------------------------
 
-    async def accept(self, key: str, content: Content | None, expected: int | None, epoch: int) -> Record:
+    async def accept(
+        self, key: str, content: Content | None, *, expected: int | None, epoch: int, above: int
+    ) -> Record:
         """Write `content` (None: a tombstone) as the next version. See Store.put and Store.delete."""
         for _ in range(_TRIES):
             _, held = await asyncio.gather(self._check_epoch(epoch), self._places.held(key))
             actual = None if held is None or held.content is None else held.version
             if actual != expected or (content is None and actual is None):
                 raise VersionConflictError(kind=self._kind.name, key=key, expected=expected, actual=actual)
-            version = 1 if held is None else held.version + 1
+            version = max(0 if held is None else held.version, above) + 1
+            await self._places.bound.cover(version)
             if await self._bring_in(held, Record(key, version, content), "truth"):
                 return Record(key, version, None if content is None else parse(canonical(content)))
         raise UnavailableError(subject=f"{self._kind.name}/{key}", reason="too many write it at once")
@@ -67,7 +70,8 @@ class Writes:
 
     async def apply(self, records: Sequence[Record]) -> list[Outcome]:
         """Bring the records in where they are newer; one outcome for each, in order."""
-        helds: dict[str, Held | None] = {**await self._places.held_many([record.key for record in records])}
+        helds = await self._helds([record.key for record in records])
+        await self._places.bound.cover(max((record.version for record in records), default=0))
         outcomes: list[Outcome] = [Applied()] * len(records)
         slots = asyncio.Semaphore(_AT_ONCE)
 
@@ -78,6 +82,14 @@ class Writes:
         for wave in self._waves(records, helds):
             await asyncio.gather(*(apply_one(number) for number in wave))
         return outcomes
+
+    async def _helds(self, keys: Sequence[str]) -> dict[str, Held | None]:
+        found = await self._places.held_many(keys)
+        if any(held.mark == "none" for held in found.values()):
+            # What has no state of the engine's is old data, or was made by others since the fence was raised.
+            await self._places.patrol.look()
+            found = await self._places.held_many(keys)
+        return {**found}
 
     def _waves(self, records: Sequence[Record], helds: dict[str, Held | None]) -> list[list[int]]:
         """Numbers of records that can be written at the same time, one list after the other.

@@ -165,7 +165,7 @@ class OutsiderContract(Terms):
         await self.behind(store, WORDS, "b", word("b", meaning="stranger b"))
         newer = [Record("a", 9, word("a", meaning="truth")), Record("b", 9, None)]
         assert await store.apply(WORDS, newer) == [Applied(), Applied()]
-        assert list((await store.get_many(WORDS, ["a", "b"])).values()) == newer
+        assert await store.get_many(WORDS, ["a", "b"]) == {record.key: record for record in newer}
         rogues = await store.rogue_writes(WORDS)
         assert [rogue.key for rogue in rogues] == ["a", "b"]
         for rogue in rogues:
