@@ -86,6 +86,9 @@ class Settings(BaseSettings):
     api_processes: Annotated[int, Field(ge=1, le=64), Allowed("a whole number from 1 to 64")] = Field(
         default=1, description="How many processes serve the APIs."
     )
+    worker_processes: Annotated[int, Field(ge=1, le=64), Allowed("a whole number from 1 to 64")] = Field(
+        default=1, description="How many processes follow changes and carry out moves."
+    )
     postgres_url: PostgresUrl | None = Field(
         default=None, repr=False, description="PostgreSQL 15 or newer; absent: an embedded one."
     )

@@ -9,12 +9,12 @@ from typing import Any, cast
 
 import pytest
 
-from manystore.errors import ManystoreError, UnavailableError
+from manystore.errors import ManystoreError, StepRefusedError, UnavailableError
 from manystore.moves.actions import Mover
 from manystore.moves.cut_over import CutOver, cut_over
 from manystore.moves.tasks import Action
 from manystore.moves.verify import Basis
-from manystore.placement import Phase, Placement, Side, State, read_state
+from manystore.placement import Phase, Placement, Side, State, announce, read_state
 from manystore.stores.store import Store
 from manystore.testing.samples import PEOPLE
 from tests.unit.faults import Died, FaultPlan, FaultyStore, When
@@ -141,6 +141,25 @@ async def settle(scene: Scene) -> None:
         if (await node.refresh("people")).takes_writes:
             return
         await asyncio.sleep(0)
+
+
+async def test_who_takes_over_from_the_dead_undoes_their_drain_and_moves_the_truth(scene: Scene) -> None:
+    """A worker died in the drain; asked again, the step is taken by the certificate that was there before."""
+    state = await started(scene)
+    assert await announce(scene.people, state, Phase.DUAL_WRITE_TARGET_READ) is not None
+    result = await scene.do(Action.CUT_OVER)
+    assert result["phase"] == Phase.DUAL_WRITE_TARGET_READ.value
+    after = await read_state(scene.people)
+    assert (after.phase, after.takes_writes) == (Phase.DUAL_WRITE_TARGET_READ, True)
+
+
+async def test_a_drain_on_the_way_to_another_phase_is_nobody_s_to_undo(scene: Scene) -> None:
+    """A cut-back finds the drain of a cut-over: it is refused, and the drain stands."""
+    state = await started(scene)
+    draining = await announce(scene.people, state, Phase.DUAL_WRITE_TARGET_READ)
+    with pytest.raises(StepRefusedError):
+        await scene.do(Action.CUT_BACK)
+    assert await read_state(scene.people) == draining
 
 
 async def test_two_coordinators_at_once_move_the_truth_once(scene: Scene) -> None:

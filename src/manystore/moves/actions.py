@@ -31,7 +31,7 @@ from manystore.moves.ranges import checkpoints
 from manystore.moves.tasks import Action, Override
 from manystore.moves.verify import Basis
 from manystore.moves.verifying import Rechecking, Verifying
-from manystore.placement import Phase, Placement, State, read_state, step
+from manystore.placement import Phase, Placement, State, read_state, step, undo
 from manystore.stores.objects import ObjectStorage
 
 T = TypeVar("T")
@@ -176,6 +176,11 @@ class Mover:
         if state.phase is phase and state.takes_writes:
             # A worker that died after the commit left the task open; what it asked for has happened.
             return {"phase": phase.value, "epoch": state.epoch, "pause": None}
+        if state.draining_to is phase:
+            # Nobody else works on this kind's task: whoever announced this died before it was decided. Were
+            # it alive after all, its commit would find the drain undone.
+            await undo(placement, state)
+            state = await read_state(placement)
         track = self._track(placement, state)
         await self._demand(state, phase, track, override)
         certificate, _ = valid_certificate(self._folder, placement, state)

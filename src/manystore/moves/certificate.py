@@ -129,7 +129,8 @@ def still_speaks(certificate: Certificate, placement: Placement, state: State) -
         return f"it is about {certificate.kind}"
     if (certificate.truth, certificate.copy) != (placement.truth(state).name, placement.copy(state).name):
         return f"it compares {certificate.truth} with {certificate.copy}, not the other way round"
-    if certificate.epoch != state.epoch:
+    # A drain that was undone, perhaps because its worker died, leaves the stores as they were.
+    if certificate.truth_since != state.truth_since or certificate.epoch < state.phase_since:
         return (
             f"it was issued under epoch {certificate.epoch}, and the phase has changed since ({state.epoch})"
         )

@@ -35,9 +35,15 @@ class RangeOutcome(msgspec.Struct, frozen=True):
 
 
 class Conductor:
-    """The steps of tasks, each safe to repeat, in whatever process. Times are of the clock handed in."""
+    """The steps of tasks, each safe to repeat, in whatever process. Times are of the clock handed in.
 
-    def __init__(self, placements: Sequence[Placement], mover: Mover, clock: Clock) -> None:
+    `worker` is what the boards call whoever does them here.
+    """
+
+    def __init__(
+        self, placements: Sequence[Placement], mover: Mover, clock: Clock, *, worker: str | None = None
+    ) -> None:
+        self._worker = worker
         self._boards = {each.kind.name: TaskBoard(each, clock) for each in placements}
         self._mover, self._clock = mover, clock
 
@@ -51,7 +57,9 @@ class Conductor:
         def count(task: Task) -> Task:
             started = task.started_at or self._clock.now()
             attempts = task.attempts + 1
-            return msgspec.structs.replace(task, state="running", started_at=started, attempts=attempts)
+            return msgspec.structs.replace(
+                task, state="running", started_at=started, attempts=attempts, worker=self._worker
+            )
 
         task = await self._patiently(lambda: self.board(kind).amend(task_id, count))
         if task is None:

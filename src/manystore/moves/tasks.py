@@ -42,7 +42,10 @@ TaskState = Literal["requested", "running", "done", "refused", "failed"]
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One request and how it fares. `result` is the action's own report; `reasons` say why it was refused."""
+    """One request and how it fares. `result` is the action's own report; `reasons` say why it was refused.
+
+    `worker` is who took it up last, of how many `attempts`.
+    """
 
     id: str
     kind: str
@@ -53,6 +56,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     started_at: dt.datetime | None = None
     ended_at: dt.datetime | None = None
     attempts: int = 0
+    worker: str | None = None
     progress: Progress | None = None
     override: Override | None = None
     result: dict[str, Any] | None = None

@@ -35,7 +35,7 @@ class MoveWorker:
     ) -> None:
         self._placements, self._clock = placements, clock
         self._workflows = workflows or InProcess(placements, owner=owner, clock=clock)
-        self._conductor = Conductor(placements, mover, clock)
+        self._conductor = Conductor(placements, mover, clock, worker=owner)
 
     async def run(self) -> None:
         """Work until cancelled."""

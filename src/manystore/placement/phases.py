@@ -63,11 +63,13 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
     `draining_to` names the phase that a cut-over under way leads to; `truth_since` is the epoch in which
     the present truth became it, and `since` that moment by the coordinator's wall clock (None at first).
+    `phase_since` is the epoch in which the phase began: a drain that is undone raises the epoch alone.
     """
 
     phase: Phase
     epoch: int
     truth_since: int = 1
+    phase_since: int = 1
     since: dt.datetime | None = None
     draining_to: Phase | None = None
 

@@ -77,7 +77,8 @@ async def step(placement: Placement, state: State, phase: Phase) -> State | None
     if phase.truth is not state.truth:
         subject, reason = placement.kind.name, f"{phase.value} has another truth than {state.phase.value}"
         raise DeclarationError(subject=f"a step of {subject}", reason=reason)
-    new = msgspec.structs.replace(state, phase=phase, epoch=state.epoch + 1)
+    epoch = state.epoch + 1
+    new = msgspec.structs.replace(state, phase=phase, epoch=epoch, phase_since=epoch)
     if not await _replace(placement, state, new):
         return None
     await shut_copy(placement, new)
@@ -113,7 +114,7 @@ async def announce(placement: Placement, state: State, phase: Phase) -> State | 
 async def commit(placement: Placement, draining: State, phase: Phase, now: dt.datetime) -> State | None:
     """Move the truth; None if the drain was undone by somebody else, in which case nothing has moved."""
     epoch = draining.epoch + 1
-    new = State(phase=phase, epoch=epoch, truth_since=epoch, since=now)
+    new = State(phase=phase, epoch=epoch, truth_since=epoch, phase_since=epoch, since=now)
     if not await _replace(placement, draining, new):
         return None
     former = await _word(placement, new.truth)

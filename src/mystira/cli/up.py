@@ -42,13 +42,20 @@ async def up(
     host: Annotated[str | None, Parameter(help="Where the APIs listen; 127.0.0.1 unless set.")] = None,
     port: Annotated[int | None, Parameter(help="Their port; 8080 unless set, 0 for a free one.")] = None,
     api_processes: Annotated[int | None, Parameter(help="How many processes serve the APIs.")] = None,
+    worker_processes: Annotated[int | None, Parameter(help="How many carry out moves in the background.")] = None,
     json: AsJson = False,
 ) -> int:
     """Start everything, print the addresses, and stay until Ctrl-C or SIGTERM.
 
     With --json: one document a line, for everything that happens.
     """
-    settings = load_settings(data_folder=data_folder, host=host, port=port, api_processes=api_processes)
+    settings = load_settings(
+        data_folder=data_folder,
+        host=host,
+        port=port,
+        api_processes=api_processes,
+        worker_processes=worker_processes,
+    )
     with _teller(settings, json) as tell:
         await supervise(settings, services=services_of(settings), upgrade=_upgrade, tell=tell)
     return exits.OK
@@ -56,11 +63,15 @@ async def up(
 
 def services_of(settings: Settings) -> list[Service]:
     """The processes that make up a platform beside its servers."""
-    names = (
-        ["api"] if settings.api_processes == 1 else [f"api-{n + 1}" for n in range(settings.api_processes)]
-    )
-    apis = [Service(name=name, command=(*_SERVE, "api"), listens=True) for name in names]
-    return [*apis, Service(name="worker", command=(*_SERVE, "worker"))]
+    apis, workers = _names("api", settings.api_processes), _names("worker", settings.worker_processes)
+    return [
+        *(Service(name=name, command=(*_SERVE, "api"), listens=True) for name in apis),
+        *(Service(name=name, command=(*_SERVE, "worker")) for name in workers),
+    ]
+
+
+def _names(service: str, count: int) -> list[str]:
+    return [service] if count == 1 else [f"{service}-{number + 1}" for number in range(count)]
 
 
 async def _upgrade(settings: Settings) -> None:
