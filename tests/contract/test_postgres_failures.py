@@ -232,6 +232,17 @@ async def test_callers_beyond_the_pool_wait_their_turn(sample_database: str, sto
     await small.close()
 
 
+async def test_store_without_prepared_statements_does_the_same(sample_database: str, store: Store) -> None:
+    """Behind a pooler that lends sessions by transaction nothing is prepared, and all is as before."""
+    plain = PostgresStore(sample_database, MAPPINGS, keeps_statements=False)
+    await plain.open()
+    await plain.put(PEOPLE, key_of(1), person(1), expected=None, epoch=1)
+    await plain.apply(PEOPLE, [Record(key_of(number), 1, person(number)) for number in range(1, 40)])
+    assert await plain.get(PEOPLE, key_of(7)) == Record(key_of(7), 1, person(7))
+    assert await plain.count(PEOPLE) == 39
+    await plain.close()
+
+
 async def test_close_wakes_those_who_wait(sample_database: str, store: Store) -> None:
     """Callers in line for a connection when the store closes are told so."""
     small = PostgresStore(sample_database, MAPPINGS, pool_size=1)

@@ -33,8 +33,9 @@ class Connections:
     Refusals of values and of epochs pass through as asyncpg.PostgresError, for callers who know the record.
     """
 
-    def __init__(self, url: str, size: int, store: str) -> None:
+    def __init__(self, url: str, size: int, store: str, *, keeps_statements: bool = True) -> None:
         self._url, self._size, self._store = url, size, store
+        self._statements_kept = 200 if keeps_statements else 0
         self._is_open = False
         self._idle: list[Any] = []
         self._lent: set[Any] = set()
@@ -68,7 +69,7 @@ class Connections:
         return UnavailableError(subject=self._store, reason="it is closed")
 
     async def _connect(self) -> Any:
-        return await asyncpg.connect(self._url, timeout=_PATIENCE)
+        return await asyncpg.connect(self._url, timeout=_PATIENCE, statement_cache_size=self._statements_kept)
 
     # -- lending -------------------------------------------------------------------------------------
 

@@ -53,6 +53,9 @@ class _Compose(Protocol):
 class PostgresStore:
     """PostgreSQL 15 or later. `url` is a libpq URL; `pool_size` bounds the connections held at once.
 
+    `keeps_statements` must be False behind a pooler that lends sessions by transaction (PgBouncer), because
+    prepared statements belong to sessions; each statement is then planned anew.
+
     The mappings' tables must be there, with their capture triggers, before the store opens: they belong to
     the product's migrations.
     """
@@ -60,11 +63,17 @@ class PostgresStore:
     fencing: Fencing = "transaction"
 
     def __init__(
-        self, url: str, mappings: Iterable[Mapping], name: str = "postgres", pool_size: int = 10
+        self,
+        url: str,
+        mappings: Iterable[Mapping],
+        name: str = "postgres",
+        pool_size: int = 10,
+        *,
+        keeps_statements: bool = True,
     ) -> None:
         self.name = name
         self._kinds = {mapping.kind.name: MappedKind(mapping, name) for mapping in mappings}
-        self._connections = Connections(url, pool_size, name)
+        self._connections = Connections(url, pool_size, name, keeps_statements=keeps_statements)
         self._ledger = Ledger(self._connections)
 
     async def open(self) -> None:
