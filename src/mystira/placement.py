@@ -6,13 +6,18 @@ The engine calls its four phases by what they are; people who run Mystira know t
 from typing import Final, Literal
 
 import msgspec
+from msgspec import structs
 
 from manystore.placement import Phase
 from manystore.records import Kind
+from manystore.stores.split import Split
 from mystira.domain.accounts.kind import ACCOUNTS
 from mystira.domain.profiles.kind import USER_PROFILES
 
-StoreName = Literal["documents", "relational"]
+StoreName = Literal["documents", "relational", "split"]
+"""What a kind can live in. `split` is both: what PROFILES_SPLIT names in documents, all else in tables."""
+
+ProfilesHome = Literal["relational", "split"]
 
 PHASE_NAMES: Final[dict[Phase, str]] = {
     Phase.SOURCE_ONLY: "CosmosOnly",
@@ -48,8 +53,8 @@ PLACEMENT: Final = (
         phase=Phase.SOURCE_ONLY,
         home=Phase.TARGET_ONLY,
     ),
-    # In the end this kind is split: its core in PostgreSQL, preferences in documents. Until a kind can be
-    # placed field by field, it rests where both stores are kept.
+    # In the end this kind is split: its core in PostgreSQL, preferences in documents. Where nobody asks for
+    # that by the setting `profiles_home`, it rests where both stores are kept.
     Entry(
         kind=USER_PROFILES,
         source="documents",
@@ -58,6 +63,31 @@ PLACEMENT: Final = (
         home=Phase.DUAL_WRITE_TARGET_READ,
     ),
 )
+
+PROFILES_SPLIT: Final = Split(
+    kind=USER_PROFILES,
+    rest=(
+        "preferredThemes",
+        "avatarMediaId",
+        "selectedAvatarMediaId",
+        "bio",
+        "pronouns",
+        "hasCompletedOnboarding",
+    ),
+)
+"""Which fields of a profile are preferences: what families change at will, and no report asks for."""
+
+
+def placement_table(profiles_home: ProfilesHome) -> tuple[Entry, ...]:
+    """The table, with profiles at home where the settings say."""
+    if profiles_home == "relational":
+        return PLACEMENT
+    return tuple(
+        structs.replace(entry, target="split", home=Phase.TARGET_ONLY)
+        if entry.kind is USER_PROFILES
+        else entry
+        for entry in PLACEMENT
+    )
 
 
 def phase_named(name: str) -> Phase | None:

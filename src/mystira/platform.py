@@ -16,10 +16,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final, TypeVar
 
 import msgspec
+import structlog
 
 from manystore.clock import Clock, SystemClock
 from manystore.dual_write import CopyWriter, DualWrite
-from manystore.errors import UnknownKindError
+from manystore.errors import UnavailableError, UnknownKindError
 from manystore.followers.runner import Lag, SyncRunner, read_lag
 from manystore.followers.sync import Track
 from manystore.moves.actions import Mover
@@ -34,6 +35,7 @@ from manystore.repository import Repository
 from manystore.shadow import ShadowReader
 from manystore.stores.objects import ObjectStorage
 from manystore.stores.postgres import PostgresStore
+from manystore.stores.split import SplitStore
 from manystore.stores.sqlite import SqliteStore
 from manystore.stores.store import Store
 from mystira.domain.accounts.kind import ACCOUNTS
@@ -42,11 +44,15 @@ from mystira.domain.profiles.kind import USER_PROFILES
 from mystira.domain.profiles.model import UserProfile
 from mystira.domain.records import Entity
 from mystira.errors import SettingError
-from mystira.placement import PHASE_NAMES, PLACEMENT
+from mystira.placement import PHASE_NAMES, PROFILES_SPLIT, ProfilesHome, StoreName, placement_table
 from mystira.schema.mappings import MAPPINGS
 from mystira.settings import Settings
 
+log = structlog.get_logger(__name__)
+
 E = TypeVar("E", bound=Entity)
+
+_SWEEP_EVERY: Final = 3600.0
 
 
 class QueueCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,7 +91,7 @@ class Platform:
         self.tables: Final = tables
         self.node: Final = node
         self.clock: Final = clock
-        self.family: Final = place(documents, tables)
+        self.family: Final = place(documents, tables, settings.profiles_home)
         self.leases: Final = Leases(
             list(self.family.values()), node=node, clock=clock, lease=settings.lease_seconds
         )
@@ -171,20 +177,43 @@ class Platform:
         async with asyncio.TaskGroup() as group:
             group.create_task(runner.run(), name="followers")
             group.create_task(worker.run(), name="moves")
+            for placement in placements:
+                if isinstance(placement.target, SplitStore):
+                    group.create_task(self._keep_swept(placement.target, placement.kind), name="sweep")
+
+    async def _keep_swept(self, store: SplitStore, kind: Kind) -> None:
+        """Clean up what died writers left, and tell of parts that somebody else changed or removed."""
+        while True:
+            await self.clock.sleep(_SWEEP_EVERY)
+            try:
+                swept = await store.sweep(kind)
+            except UnavailableError as error:
+                log.warning("split.not_swept", kind=kind.name, reason=str(error))
+                continue
+            if swept.lost_count or swept.altered_count:
+                log.error("split.unsound", kind=kind.name, **msgspec.to_builtins(swept))
 
 
-def place(documents: Store, tables: Store) -> Mapping[str, Placement]:
+def place(
+    documents: Store, tables: Store, profiles_home: ProfilesHome = "relational"
+) -> Mapping[str, Placement]:
     """The table of `mystira.placement` over two open stores, by the kinds' names."""
-    kinds = {entry.kind.name: entry.kind for entry in PLACEMENT}
+    table = placement_table(profiles_home)
+    kinds = {entry.kind.name: entry.kind for entry in table}
+    stores: dict[StoreName, Store] = {
+        "documents": documents,
+        "relational": tables,
+        "split": SplitStore(tables, documents, [PROFILES_SPLIT]),
+    }
     return {
         entry.kind.name: Placement(
             kind=entry.kind,
-            source=documents,
-            target=tables,
+            source=stores[entry.source],
+            target=stores[entry.target],
             initial=entry.phase,
             parents=tuple(kinds[parent.kind] for parent in entry.kind.parents),
         )
-        for entry in PLACEMENT
+        for entry in table
     }
 
 

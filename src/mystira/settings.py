@@ -118,6 +118,10 @@ class Settings(BaseSettings):
     shadow_share: Annotated[
         float, Field(ge=0, le=1, allow_inf_nan=False), Allowed("a number from 0 to 1")
     ] = Field(default=0.0, description="Which share of reads also asks the copy, and is compared.")
+    profiles_home: Annotated[Literal["relational", "split"], Allowed("relational or split")] = Field(
+        default="relational",
+        description="Whether profiles move to PostgreSQL whole, or leave their preferences in documents.",
+    )
 
     @property
     def documents_path(self) -> Path:

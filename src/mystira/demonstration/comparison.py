@@ -32,11 +32,11 @@ class Pair(msgspec.Struct, frozen=True):
 async def open_pairs(settings: Settings) -> AsyncIterator[list[Pair]]:
     """Every kind's truth and copy as they are now, opened for reading."""
     async with AsyncExitStack() as stack:
-        stores: list[Store] = [document_store(settings), relational_store(settings)]
-        for store in stores:
+        documents, tables = document_store(settings), relational_store(settings)
+        for store in (documents, tables):
             stack.push_async_callback(store.close)
             await store.open()
-        placements = place(*stores).values()
+        placements = place(documents, tables, settings.profiles_home).values()
         yield [await _pair(placement) for placement in placements]
 
 
