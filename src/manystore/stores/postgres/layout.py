@@ -22,6 +22,9 @@ from manystore.stores.postgres.quoting import literal, quoted, quoted_table
 
 _DIALECT: Final = pg.dialect()  # type: ignore[no-untyped-call]
 
+_SPELLED: Final = {"double precision": "::text", "jsonb": "::text"}
+"""Types in which values that differ compare as equal (0 and -0, 1 and 1.0), and how they are told apart."""
+
 
 class Parameters:
     """Numbers the parameters of a statement in the order in which they are asked for."""
@@ -132,9 +135,13 @@ class Layout:
 
 def on_conflict(part: PartLayout) -> str:
     """What an insert of a part's rows does about those that are there: change them where they differ."""
-    names = [name for name in part.columns.names if name not in part.identity]
-    changes = ", ".join(f"{name} = excluded.{name}" for name in names)
-    before, after = (", ".join(f"{row}.{name}" for name in names) for row in ("p", "excluded"))
+    named = zip(part.columns.names, part.columns.types, strict=True)
+    kept = [(name, type_name) for name, type_name in named if name not in part.identity]
+    changes = ", ".join(f"{name} = excluded.{name}" for name, _ in kept)
+    before, after = (
+        ", ".join(f"{row}.{name}{_SPELLED.get(type_name, '')}" for name, type_name in kept)
+        for row in ("p", "excluded")
+    )
     return (
         f"on conflict ({', '.join(part.identity)}) do update set {changes} "
         f"where ({before}) is distinct from ({after})"
