@@ -7,20 +7,20 @@ from hypothesis import strategies as st
 from manystore.records import Content, find_unspeakable
 from manystore.testing.samples import key_of
 
-_TEXT = st.one_of(
+TEXT = st.one_of(
     st.text(max_size=12),
     st.text(st.characters(exclude_categories=[]), max_size=6),
     st.sampled_from(
         ["", "\x00", "a\x00b", "\ud800", "\udfffz", "\ufffd", "1e5", "-0.0", "\\u0000", "ΟΔΟΣ", "İ"]
     ),
 )
-_NUMBERS = st.one_of(
+NUMBERS = st.one_of(
     st.integers(-(2**70), 2**70),
     st.sampled_from([0, 1, -1, 2**15, 2**31, 2**53, 2**53 + 1, 2**63, -(2**63), -(2**63) - 1, 10**40]),
     st.floats(allow_nan=False, allow_infinity=False),
     st.sampled_from([0.0, -0.0, 1.0, 0.1, 1e16, 9999999999999998.0, 1e22, 1e23, 1e-7, 5e-324, 1.5e300]),
 )
-_INSTANTS = st.one_of(
+INSTANTS = st.one_of(
     st.datetimes().map(lambda each: each.isoformat() + "Z"),
     st.builds(
         lambda moment, fraction, offset: f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}{offset}".rjust(20, "0"),
@@ -30,18 +30,18 @@ _INSTANTS = st.one_of(
     ),
     st.sampled_from(["9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000001Z"]),
 )
-_DATES = st.one_of(st.dates().map(str), st.sampled_from(["9999-12-31", "0001-01-01"]))
-_UUIDS = st.one_of(
+DATES = st.one_of(st.dates().map(str), st.sampled_from(["9999-12-31", "0001-01-01"]))
+UUIDS = st.one_of(
     st.integers(0, 20).map(key_of),
     st.uuids().map(str),
     st.integers(0, 20).map(lambda number: key_of(number).upper()),
 )
-_JSON = st.recursive(
-    st.one_of(st.none(), st.booleans(), _NUMBERS, _TEXT),
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(_TEXT, inner, max_size=3)),
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), NUMBERS, TEXT),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXT, inner, max_size=3)),
     max_leaves=8,
 )
-_TEXTS = st.lists(_TEXT, max_size=4)
+TEXTS = st.lists(TEXT, max_size=4)
 
 
 def _object(required: dict[str, Any] | None = None, **optional: Any) -> st.SearchStrategy[Content]:
@@ -49,7 +49,7 @@ def _object(required: dict[str, Any] | None = None, **optional: Any) -> st.Searc
     fields = {name: st.one_of(st.none(), values, values, values) for name, values in optional.items()}
     declared = st.fixed_dictionaries(required or {}, optional=fields)
     others = st.one_of(
-        st.just({}), st.dictionaries(st.sampled_from(["odd", "\x00", "ö", ""]), _JSON, max_size=2)
+        st.just({}), st.dictionaries(st.sampled_from(["odd", "\x00", "ö", ""]), JSON, max_size=2)
     )
     return st.builds(lambda mine, other: {**other, **mine}, declared, others)
 
@@ -59,36 +59,36 @@ def _is_speakable(content: Content) -> bool:
 
 
 PEOPLE_CONTENTS = _object(
-    name=_TEXT,
-    born=_INSTANTS,
-    joined=_DATES,
+    name=TEXT,
+    born=INSTANTS,
+    joined=DATES,
     active=st.booleans(),
-    visits=_NUMBERS,
-    weight=_NUMBERS,
-    tags=_TEXTS,
-    nicknames=_TEXTS,
-    extra=_JSON,
-    address=_object(street=_TEXT, city=_TEXT, since=_INSTANTS),
-    pets=st.lists(_object(id=_UUIDS, name=_TEXT, age=_NUMBERS), max_size=3),
+    visits=NUMBERS,
+    weight=NUMBERS,
+    tags=TEXTS,
+    nicknames=TEXTS,
+    extra=JSON,
+    address=_object(street=TEXT, city=TEXT, since=INSTANTS),
+    pets=st.lists(_object(id=UUIDS, name=TEXT, age=NUMBERS), max_size=3),
 ).filter(_is_speakable)
 """Contents of people but for the id; e-mails are left out, so that no two clash."""
 
 GADGETS_CONTENTS = _object(
-    rank=_NUMBERS,
-    owner=_UUIDS,
-    themes=_TEXTS,
+    rank=NUMBERS,
+    owner=UUIDS,
+    themes=TEXTS,
     settings=_object(
-        colour=_TEXT,
+        colour=TEXT,
         loud=st.booleans(),
-        level=_NUMBERS,
-        ratio=_NUMBERS,
-        since=_DATES,
-        labels=_JSON,
-        inner=_object(code=_TEXT),
+        level=NUMBERS,
+        ratio=NUMBERS,
+        since=DATES,
+        labels=JSON,
+        inner=_object(code=TEXT),
     ),
-    plan=_object(tier=_TEXT, left=_NUMBERS),
+    plan=_object(tier=TEXT, left=NUMBERS),
     parts=st.lists(
-        _object({"code": st.sampled_from("abcdefgh")}, sizes=_TEXTS, notes=_JSON),
+        _object({"code": st.sampled_from("abcdefgh")}, sizes=TEXTS, notes=JSON),
         max_size=3,
         unique_by=lambda part: part["code"],
     ),
