@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from manystore.errors import DeclarationError
@@ -81,6 +81,7 @@ def test_lists_are_cut_only_where_that_is_sure(stored: Any, read: Any) -> None:
 
 
 @given(st.text(st.sampled_from("ab ,"), max_size=8))
+@settings(deadline=None)
 def test_cutting_loses_nothing(text: str) -> None:
     """Whatever was read, joined again, is the text that is stored."""
     read = as_declared(THINGS, 0, {"tags": text})["tags"]
@@ -88,6 +89,7 @@ def test_cutting_loses_nothing(text: str) -> None:
 
 
 @given(PEOPLE_CONTENTS)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_former_people_are_read_as_they_were(content: dict[str, Any]) -> None:
     """However odd, what a former system spelled in its way is read as declared; once more changes nothing."""
     content = content | {"id": key_of(1)}
