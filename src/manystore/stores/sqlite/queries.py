@@ -4,7 +4,7 @@ Text, truth values and instants are compared by SQLite; what it would read inexa
 escapes that it cuts or mistakes) is judged by the meaning itself, in Python, row by row. A value that is
 null, missing or of another type is SQL's null, which sorts first, and last where descending, as it should.
 Bodies of a former system that are not as declared are marked as escaped, and so left to Python as well: about
-ten microseconds a row that no index excludes, until the record is next written.
+twenty microseconds a row that no index excludes, until the record is next written.
 """
 
 import re
