@@ -18,7 +18,7 @@ from manystore.stores.postgres import (
     control_statements,
     drop_capture_triggers,
 )
-from manystore.stores.store import Fence, Store
+from manystore.stores.store import Applied, Fence, Store
 from manystore.testing.contract.terms import admit, newest, read_log
 from manystore.testing.samples import LETTERS, PEOPLE, key_of, letter, person
 from tests.contract.postgres_tables import MAPPINGS, PEOPLE_MAPPING, clear
@@ -147,6 +147,32 @@ async def test_foreign_key_action_of_a_copy_is_a_change_of_the_child(store: Stor
     await store.apply(PEOPLE, [Record(KEY, 2, None)])
     assert newest((await read_log(store, LETTERS))[0]) == {key_of(5): 2}
     assert (await read_log(store, PEOPLE))[0] == []
+
+
+@pytest.mark.parametrize("people_are", ["truth", "copy"])
+async def test_foreign_key_action_on_a_copy_is_only_an_echo(store: Store, people_are: str) -> None:
+    """Where the child's truth is elsewhere, its own change is on its way: no version, no log, no alarm.
+
+    The reference is gone all the same, and the change that comes then finds the version that it expects.
+    """
+    await store.raise_fence(LETTERS, Fence(epoch=2, admits=False), expected=1)
+    if people_are == "truth":
+        await store.put(PEOPLE, KEY, person(1), expected=None, epoch=1)
+    else:
+        await store.raise_fence(PEOPLE, Fence(epoch=2, admits=False), expected=1)
+        await store.apply(PEOPLE, [Record(KEY, 1, person(1))])
+    await store.apply(LETTERS, [Record(key_of(5), 2, letter(5, 1))])
+    if people_are == "truth":
+        await store.delete(PEOPLE, KEY, expected=1, epoch=1)
+    else:
+        await store.apply(PEOPLE, [Record(KEY, 2, None)])
+    held = await store.get(LETTERS, key_of(5))
+    assert held is not None
+    assert (held.version, "personId" in (held.content or {})) == (2, False)
+    assert (await read_log(store, LETTERS))[0] == []
+    assert await store.rogue_writes(LETTERS) == []
+    released = {"id": key_of(5), "text": "released by its own truth"}
+    assert await store.apply(LETTERS, [Record(key_of(5), 3, released)]) == [Applied()]
 
 
 @pytest.mark.parametrize("table", ["people", "nicknames", "letters"])

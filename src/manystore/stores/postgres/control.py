@@ -11,8 +11,9 @@ transaction (so a pooler between us and the server does no harm):
 - the engine as the **truth**: `manystore.enter` has checked the epoch and set the mode to `put <kind>`. The
   write gives the root its new version; the triggers see to tombstones and to the log.
 - the engine as a **copy**: the mode is `copy <kind>`, and the triggers of that kind stand aside, which is
-  decided in their WHEN clause and costs next to nothing. Those of other kinds do not: where the copy of
-  an account goes and `on delete set null` reaches into a profile, the profile has changed.
+  decided in their WHEN clause and costs next to nothing. Those of other kinds look whose truth this is:
+  where an account goes and `on delete set null` reaches into a profile, the profile has changed if its
+  truth is here, and its own change is on its way if it is elsewhere (`is_echo`).
 - **anyone else** (psql, a report's repair, a foreign key's action): the triggers raise the root's version
   if the statement did not, leave a tombstone for what is deleted, let a change of a part raise its root, and
   log it all. TRUNCATE, which no row trigger sees, is refused. Where the fence does not admit writes of the
@@ -24,7 +25,7 @@ from typing import Final
 from manystore.stores.postgres.mapping import RESIDUE, VERSION, Mapping, Part
 from manystore.stores.postgres.quoting import literal, quoted, quoted_table
 
-RELEASE: Final = 3
+RELEASE: Final = 4
 """Raised whenever `control_statements` changes, so that an opening store knows whether to run them."""
 
 STALE_EPOCH: Final = "MS001"
@@ -193,6 +194,18 @@ begin
 end $$
 """
 
+# Where the engine writes one kind, a foreign key's action may reach into another. If that other kind has its
+# truth elsewhere, its own change is on its way from there with a version of its own: raising the version here
+# would make the copy look ahead, and contradict that change when it arrives.
+_IS_ECHO: Final = """
+create or replace function manystore.is_echo(its_kind text) returns boolean
+language sql stable as $$
+    select coalesce(current_setting('manystore.mode', true), '')
+               not in ('', 'put ' || its_kind, 'copy ' || its_kind)
+       and exists (select from manystore.fences where kind = its_kind and not admits)
+$$
+"""
+
 _REFUSE_TRUNCATE: Final = """
 create or replace function manystore.refuse_truncate() returns trigger
 language plpgsql as $$
@@ -214,6 +227,7 @@ def control_statements() -> list[str]:
         _ADMIT_COPY.strip(),
         _RAISE_FENCE.strip(),
         _KEEP_ROGUE.strip(),
+        _IS_ECHO.strip(),
         _REFUSE_TRUNCATE.strip(),
         "delete from manystore.release",
         f"insert into manystore.release (number) values ({RELEASE})",
@@ -281,7 +295,7 @@ begin
     elsif new.{key} <> old.{key} then
         raise exception 'the key of a record does not change; delete it and insert another'
             using errcode = 'feature_not_supported';
-    else
+    elsif not manystore.is_echo({kind}) then
         new.{VERSION} := greatest(new.{VERSION}, old.{VERSION} + 1);
     end if;
     return new;
@@ -304,6 +318,9 @@ declare
     its_key text;
     its_version bigint;
 begin
+    if tg_op <> 'INSERT' and manystore.is_echo({kind}) then
+        return null;
+    end if;
     if tg_op = 'DELETE' then
         its_key := old.{key}::text;
         its_version := greatest(old.{VERSION}, nullif(current_setting('{ABOVE}', true), '')::bigint) + 1;

@@ -9,7 +9,7 @@ begin
     elsif new."id" <> old."id" then
         raise exception 'the key of a record does not change; delete it and insert another'
             using errcode = 'feature_not_supported';
-    else
+    elsif not manystore.is_echo('accounts') then
         new.version := greatest(new.version, old.version + 1);
     end if;
     return new;
@@ -22,6 +22,9 @@ declare
     its_key text;
     its_version bigint;
 begin
+    if tg_op <> 'INSERT' and manystore.is_echo('accounts') then
+        return null;
+    end if;
     if tg_op = 'DELETE' then
         its_key := old."id"::text;
         its_version := greatest(old.version, nullif(current_setting('manystore.above', true), '')::bigint) + 1;
@@ -105,7 +108,7 @@ begin
     elsif new."id" <> old."id" then
         raise exception 'the key of a record does not change; delete it and insert another'
             using errcode = 'feature_not_supported';
-    else
+    elsif not manystore.is_echo('user_profiles') then
         new.version := greatest(new.version, old.version + 1);
     end if;
     return new;
@@ -118,6 +121,9 @@ declare
     its_key text;
     its_version bigint;
 begin
+    if tg_op <> 'INSERT' and manystore.is_echo('user_profiles') then
+        return null;
+    end if;
     if tg_op = 'DELETE' then
         its_key := old."id"::text;
         its_version := greatest(old.version, nullif(current_setting('manystore.above', true), '')::bigint) + 1;
