@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from manystore.conflicts import ByFunction, VectorClocks, lower_of
-from manystore.errors import StepRefusedError, UnavailableError
+from manystore.errors import StepRefusedError
 from manystore.followers.queue import Audited
 from manystore.followers.settling import Decision, Keep, Repaired, repair, settle_rogue_write
 from manystore.followers.sync import Track
@@ -117,7 +117,7 @@ async def test_rogue_content_that_was_replaced_meanwhile_is_not_made_up(scene: S
     track, state, rogue = await the_rogue(scene)
     newer = Record(KEY, rogue.version + 1, rogue_content(name="Newer"))
     await scene.target.apply(PEOPLE, [newer])
-    with pytest.raises(UnavailableError, match="has been replaced since"):
+    with pytest.raises(StepRefusedError, match="has been replaced since"):
         await settle_rogue_write(track, state, scene.target, rogue, deciding("rogue"), clock=scene.clock)
     assert await scene.target.rogue_writes(PEOPLE) == [rogue]
 

@@ -40,7 +40,7 @@ def plant(
     """Change what a store holds without any of its safeguards, as a fault on its disk would."""
     drawer = store._drawer(PEOPLE)
     held = drawer.held[key]
-    content = held.record(key).content or {"id": key}
+    content = held.record(PEOPLE, key).content or {"id": key}
     altered = alter(dict(content))
     body = None if altered is None else msgspec.json.encode(altered, order="sorted")
     drawer.held[key] = msgspec.structs.replace(

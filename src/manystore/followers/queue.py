@@ -129,13 +129,16 @@ class SyncQueue:
     async def replay(self, key: str | None = None) -> int:
         """Try one entry again at the next opportunity, or all of them; returns how many."""
         replayed = 0
-        for note in await self._copy.notes(self._prefix):
-            entry = self._read(note)
-            if key is not None and entry.key != key:
-                continue
+        for entry in await self._waiting(key):
             fresh = msgspec.structs.replace(entry, state="retrying", attempts=0, next_at=self._clock.now())
             replayed += await self._write(fresh)
         return replayed
+
+    async def _waiting(self, key: str | None) -> list[Entry]:
+        if key is None:
+            return await self.entries()
+        entry = await self.entry(key)
+        return [] if entry is None else [entry]
 
     async def drop(self, key: str, *, actor: str, reason: str) -> bool:
         """Give an entry up for good, audited; whether it was there.

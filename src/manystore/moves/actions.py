@@ -28,7 +28,8 @@ from manystore.moves.plan import plan
 from manystore.moves.procedures import Begun, Means, OneStep, Order, Procedure, Result
 from manystore.moves.progress import Gauge, Report, unreported
 from manystore.moves.ranges import checkpoints
-from manystore.moves.tasks import Action, Override
+from manystore.moves.repairing import Repairing
+from manystore.moves.tasks import Action, Depth, Override
 from manystore.moves.verify import Basis
 from manystore.moves.verifying import Rechecking, Verifying
 from manystore.placement import Phase, Placement, State, read_state, step, undo
@@ -40,7 +41,12 @@ AT_ONCE: Final = 2
 """Ranges that one process has at work at a time."""
 TELL_EVERY: Final = 0.2
 """Seconds between two pieces of progress."""
-_STAGES: Final = {Action.START: "copy", Action.VERIFY: "verify", Action.RECHECK: "recheck"}
+_STAGES: Final = {
+    Action.START: "copy",
+    Action.VERIFY: "verify",
+    Action.REPAIR: "repair",
+    Action.RECHECK: "recheck",
+}
 
 
 class Mover:
@@ -65,6 +71,7 @@ class Mover:
             Action.PLAN: OneStep(self.plan, clock),
             Action.START: Copying(means, self._demand),
             Action.VERIFY: Verifying(means, folder),
+            Action.REPAIR: Repairing(means, folder),
             Action.CUT_OVER: OneStep(self.cut_over, clock),
             Action.CUT_BACK: OneStep(self.cut_back, clock),
             Action.RECHECK: Rechecking(means, folder),
@@ -79,13 +86,20 @@ class Mover:
         *,
         report: Report = unreported,
         override: Override | None = None,
+        depth: Depth = "full",
+        actor: str = "",
+        reason: str = "",
     ) -> Result:
         """The result of an action, all of it done here. Raises StepRefusedError where it must not be.
 
         With an `override`, the conditions that a person may answer for are written down instead (`audit`).
+        `depth` is that of a verification; a repair is asked for by an `actor` for a `reason`.
         """
         run = f"{self._random.getrandbits(64):016x}"
-        begun = await self.begin(Order(action=action, kind=kind, run=run, override=override))
+        order = Order(
+            action=action, kind=kind, run=run, override=override, depth=depth, actor=actor, reason=reason
+        )
+        begun = await self.begin(order)
         async with self.telling(begun, report):
             results = await side_by_side(begun.ranges, lambda number: self.do_range(begun, number))
         return await self.end(begun, results, report)

@@ -1,5 +1,7 @@
 """Comparing one range of keys from end to end, in steps that can be stopped and gone on with.
 
+Both sides are walked in step, either by whole records or, for the price of an index, by keys and versions.
+
 What a range comes to is a running digest for either side, a count, and samples of what differs. All of it is
 kept in the range's checkpoint every now and then, so a killed worker's range is gone on with by another one,
 and the sum of the checkpoints is how far the whole is.
@@ -7,9 +9,9 @@ and the sum of the checkpoints is how far the whole is.
 
 import asyncio
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
-from typing import Final
+from typing import ClassVar, Final, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -20,7 +22,7 @@ from manystore.moves.pace import Pace
 from manystore.moves.ranges import Checkpoint, keep_checkpoint
 from manystore.moves.verify import PAGE, RangeProof, Settled, Verifier
 from manystore.records import Kind, Record
-from manystore.stores.store import KeyRange, Store
+from manystore.stores.store import KeyRange, KeyVersion, Store
 
 SAMPLES: Final = 100
 """Differences of one range that are kept in full; all are counted."""
@@ -28,6 +30,15 @@ KEEP_EVERY: Final = 0.25
 """Seconds between two checkpoints of a range: what a kill costs, and how often progress is told."""
 
 _FIRST: Final = bytes(32)
+
+
+class _Keyed(Protocol):
+    @property
+    def key(self) -> str: ...
+
+
+R = TypeVar("R", bound=_Keyed)
+Read = Callable[[Kind, KeyRange, int], Awaitable[list[R]]]
 
 
 class ComparisonCheckpoint(Checkpoint, kw_only=True):
@@ -47,9 +58,13 @@ class ComparisonCheckpoint(Checkpoint, kw_only=True):
             self.truth_digest = chain(self.truth_digest, settled.truth)
             self.copy_digest = chain(self.copy_digest, settled.copy)
             if settled.difference is not None:
-                self.difference_count += 1
-                if len(self.differences) < SAMPLES:
-                    self.differences.append(settled.difference)
+                self.note(settled.difference)
+
+    def note(self, difference: Difference) -> None:
+        """Count a difference, and keep it if it is one of the first."""
+        self.difference_count += 1
+        if len(self.differences) < SAMPLES:
+            self.differences.append(difference)
 
 
 class RangeCompared(msgspec.Struct, frozen=True):
@@ -69,19 +84,27 @@ def chain(digest: bytes, record: Record | None) -> bytes:
     return hashlib.sha256(digest + head + (b"\0" if record.content is None else record.digest)).digest()
 
 
-class RangeComparison:
+class RangeWalk(Generic[R]):
     """One range of one direction of one kind, and the note of its checkpoint."""
+
+    checkpoint_form: ClassVar[type[ComparisonCheckpoint]] = ComparisonCheckpoint
 
     def __init__(self, track: Track, name: str, key_range: KeyRange, *, clock: Clock, pace: Pace) -> None:
         self._track, self._name, self._range = track, name, key_range
         self._clock, self._pace = clock, pace
         self._verifier = Verifier(track, clock=clock)
 
+    def _reader(self, store: Store) -> Read[R]:
+        """How a store is read in key order."""
+        raise NotImplementedError
+
+    async def _take_in(self, at: ComparisonCheckpoint, page: Sequence[R], there: dict[str, R]) -> bool:
+        """Judge one stretch of both sides; whether its checkpoint must not wait."""
+        raise NotImplementedError
+
     async def run(self) -> RangeCompared:
         """Compare what is left. Raises UnavailableError when a store stays away for too long."""
-        at = await self._checkpoint()
-        if not at.finished:
-            await self._walk(at)
+        at = await self.walk()
         return RangeCompared(
             proof=RangeProof(
                 after=self._range.after,
@@ -95,11 +118,18 @@ class RangeComparison:
             differences=tuple(at.differences),
         )
 
+    async def walk(self) -> ComparisonCheckpoint:
+        """Walk what is left; the last checkpoint. Raises UnavailableError."""
+        at = await self._checkpoint()
+        if not at.finished:
+            await self._walk(at)
+        return at
+
     async def _checkpoint(self) -> ComparisonCheckpoint:
         note = await self._pace.ask(partial(self._track.copy.note, self._name))
         if note.revision:
-            return msgspec.json.decode(note.value, type=ComparisonCheckpoint)
-        return ComparisonCheckpoint(after=self._range.after)
+            return msgspec.json.decode(note.value, type=self.checkpoint_form)
+        return self.checkpoint_form(after=self._range.after)
 
     async def _walk(self, at: ComparisonCheckpoint) -> None:
         """Walk both sides in step: a page of the truth, and the same stretch of the copy."""
@@ -109,35 +139,63 @@ class RangeComparison:
             async with self._pace.turn():
                 at.finished = len(page) < PAGE
                 upto = self._range.upto if at.finished else page[-1].key
-                stretch = KeyRange(at.after, upto)
-                copy, kind = self._track.copy, self._track.kind
                 ahead = self._nothing() if at.finished else self._page(upto)
-                there, following = await asyncio.gather(
-                    self._pace.ask(partial(read_stretch, copy, kind, stretch)), ahead
-                )
-                at.take_in(await self._pace.ask(partial(self._verifier.judge, page, there)))
+                there, following = await asyncio.gather(self._stretch(KeyRange(at.after, upto)), ahead)
+                is_urgent = await self._take_in(at, page, there)
                 at.after, at.done, page = upto, at.done + len(page), following
                 self._pace.went_well()
-            if at.finished or self._clock.monotonic() - kept >= KEEP_EVERY:
+            if at.finished or is_urgent or self._clock.monotonic() - kept >= KEEP_EVERY:
                 kept, at.slowed = self._clock.monotonic(), self._pace.slowed
                 value = msgspec.json.encode(at)
                 await self._pace.ask(partial(keep_checkpoint, self._track.copy, self._name, value))
 
-    async def _page(self, after: str | None) -> list[Record]:
-        rest = KeyRange(after, self._range.upto)
-        return await self._pace.ask(partial(self._track.truth.scan, self._track.kind, rest, PAGE))
+    async def _page(self, after: str | None) -> list[R]:
+        read, rest = self._reader(self._track.truth), KeyRange(after, self._range.upto)
+        return await self._pace.ask(partial(read, self._track.kind, rest, PAGE))
+
+    async def _stretch(self, stretch: KeyRange) -> dict[str, R]:
+        read = self._reader(self._track.copy)
+        return await self._pace.ask(partial(read_stretch, read, self._track.kind, stretch))
 
     @staticmethod
-    async def _nothing() -> list[Record]:
+    async def _nothing() -> list[R]:
         return []
 
 
-async def read_stretch(store: Store, kind: Kind, key_range: KeyRange) -> dict[str, Record]:
+class RangeComparison(RangeWalk[Record]):
+    """By every byte."""
+
+    def _reader(self, store: Store) -> Read[Record]:
+        return store.scan
+
+    async def _take_in(
+        self, at: ComparisonCheckpoint, page: Sequence[Record], there: dict[str, Record]
+    ) -> bool:
+        at.take_in(await self._pace.ask(partial(self._verifier.judge, page, there)))
+        return False
+
+
+class RangeVersions(RangeWalk[KeyVersion]):
+    """By keys and versions; the digests of such a comparison say nothing."""
+
+    def _reader(self, store: Store) -> Read[KeyVersion]:
+        return store.versions
+
+    async def _take_in(
+        self, at: ComparisonCheckpoint, page: Sequence[KeyVersion], there: dict[str, KeyVersion]
+    ) -> bool:
+        at.count += len(page)
+        for difference in await self._pace.ask(partial(self._verifier.judge_versions, page, there)):
+            at.note(difference)
+        return False
+
+
+async def read_stretch(read: Read[R], kind: Kind, key_range: KeyRange) -> dict[str, R]:
     """Everything a store holds in a stretch of keys that is a page long on the other side."""
-    found: dict[str, Record] = {}
+    found: dict[str, R] = {}
     after = key_range.after
     while True:
-        page = await store.scan(kind, KeyRange(after, key_range.upto), PAGE)
+        page = await read(kind, KeyRange(after, key_range.upto), PAGE)
         found.update((record.key, record) for record in page)
         if len(page) < PAGE:
             return found

@@ -40,6 +40,13 @@ def valid_certificate(
     return certificate, None
 
 
+def copy_reasons(state: State) -> list[str]:
+    """Why there is nothing that the truth could be compared with; nobody can override that."""
+    if state.phase.has_copy:
+        return []
+    return [f"At {state.phase.value} there is no copy to compare with: start the move first."]
+
+
 LEADS: Final[Mapping[Action, tuple[tuple[Phase, ...], Phase]]] = {
     Action.START: (
         (Phase.SOURCE_ONLY, Phase.DUAL_WRITE_SOURCE_READ),
@@ -86,9 +93,14 @@ async def absolute_reasons(
     """The reasons that nobody can override, because the step would make no sense."""
     if not state.phase.is_next_to(phase):
         return [f"{phase.value} is not next to {state.phase.value}: go step by step."]
-    if not state.takes_writes:
-        return ["Another cut-over is under way: wait for it."]
+    if reasons := draining_reasons(state):
+        return reasons
     return await _unmet_by_relatives(family, family[kind], state, phase)
+
+
+def draining_reasons(state: State) -> list[str]:
+    """Why nothing can be written at the truth just now."""
+    return [] if state.takes_writes else ["Another cut-over is under way: wait for it."]
 
 
 async def overridable_reasons(

@@ -75,7 +75,15 @@ class Conductor:
         task = await self._patiently(self.board(kind).task)
         if task is None or task.id != task_id or not task.is_open:
             return None
-        order = Order(action=task.action, kind=kind, run=task_id, override=task.override)
+        order = Order(
+            action=task.action,
+            kind=kind,
+            run=task_id,
+            override=task.override,
+            depth=task.depth or "full",
+            actor=task.actor,
+            reason=task.reason or "",
+        )
         return await self._carefully(kind, task_id, lambda: self._mover.begin(order))
 
     async def do_range(self, begun: Begun, number: int) -> RangeOutcome:

@@ -16,7 +16,7 @@ from manystore.clock import Clock
 from manystore.followers.sync import Track
 from manystore.moves.pace import Pace
 from manystore.moves.progress import Report
-from manystore.moves.tasks import Action, Override
+from manystore.moves.tasks import Action, Depth, Override
 from manystore.placement import Placement, State
 from manystore.stores.store import Store
 
@@ -24,12 +24,17 @@ Result = dict[str, Any]
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked for. `run` names this carrying out; whoever takes it up again uses the same name."""
+    """What was asked for, by whom and why. `run` names this carrying out; whoever takes it up again uses the
+    same name.
+    """
 
     action: Action
     kind: str
     run: str
     override: Override | None = None
+    depth: Depth = "full"
+    actor: str = ""
+    reason: str = ""
 
 
 class Begun(msgspec.Struct, frozen=True, kw_only=True):

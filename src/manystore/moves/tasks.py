@@ -24,11 +24,16 @@ class Action(enum.Enum):
     PLAN = "plan"
     START = "start"
     VERIFY = "verify"
+    REPAIR = "repair"
     CUT_OVER = "cut-over"
     CUT_BACK = "cut-back"
     RECHECK = "recheck"
     FINISH = "finish"
     REOPEN = "reopen"
+
+
+Depth = Literal["full", "versions", "since"]
+"""What a verification looks at: every byte, every key and version, or what changed since the certificate."""
 
 
 class Override(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +49,8 @@ TaskState = Literal["requested", "running", "done", "refused", "failed"]
 class Task(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One request and how it fares. `result` is the action's own report; `reasons` say why it was refused.
 
-    `worker` is who took it up last, of how many `attempts`.
+    `worker` is who took it up last, of how many `attempts`. `depth` is told of a verification alone, and
+    `reason` of what was asked for with one.
     """
 
     id: str
@@ -59,6 +65,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     worker: str | None = None
     progress: Progress | None = None
     override: Override | None = None
+    depth: Depth | None = None
+    reason: str | None = None
     result: dict[str, Any] | None = None
     reasons: tuple[str, ...] = ()
 
@@ -86,7 +94,14 @@ class TaskBoard:
         return msgspec.json.decode(note.value, type=Task) if note.revision else None
 
     async def request(
-        self, action: Action, *, task_id: str, actor: str, override: Override | None = None
+        self,
+        action: Action,
+        *,
+        task_id: str,
+        actor: str,
+        override: Override | None = None,
+        depth: Depth | None = None,
+        reason: str | None = None,
     ) -> Task:
         """Ask for an action. Raises StepRefusedError while another one is under way."""
         task = Task(
@@ -96,6 +111,8 @@ class TaskBoard:
             state="requested",
             actor=actor,
             override=override,
+            depth=depth,
+            reason=reason,
             requested_at=self._clock.now(),
         )
         present, revision = await self._read()

@@ -1,12 +1,15 @@
 """Comparing two stores by content while both are written.
 
 *full* reads every record of both sides in key order and compares the bytes of the canonical form, range by
-range (`comparing`); *since* looks only at what either log says was touched after a basis. A record that looks
+range (`comparing`); *versions* does the same with keys and versions alone, so it sees what is missing, left
+over, stale or ahead, and not what differs under one version; *since* looks only at what either log says was
+touched after a basis. A record that looks
 different may merely be on its way, so it is never judged by a glance: both sides are read again once the copy
 has followed the truth's log past the moment of reading, and then a version that should be there and is not is
 a difference.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -16,7 +19,7 @@ from manystore.clock import Clock
 from manystore.comparison import Difference, compare
 from manystore.followers.sync import Track
 from manystore.records import Record
-from manystore.stores.store import Store
+from manystore.stores.store import KeyVersion, Store
 
 PAGE: Final = 1000
 MOST_SAMPLES: Final = 1000
@@ -79,12 +82,15 @@ class Verifier:
         """The present heads of both logs."""
         return Basis(await self._track.truth.head(self._kind), await self._track.copy.head(self._kind))
 
-    async def since(self, basis: Basis) -> Verification:
-        """Compare what was touched on either side after a basis; the result's basis goes on from there."""
+    async def since(self, basis: Basis, also: Iterable[str] = ()) -> Verification:
+        """Compare what was touched on either side after a basis, and the keys in `also`.
+
+        The result's basis goes on from there.
+        """
         began = self._clock.monotonic()
         after_truth, touched = await self._touched(self._track.truth, basis.truth)
         after_copy, touched_there = await self._touched(self._track.copy, basis.copy)
-        keys = sorted(touched | touched_there)
+        keys = sorted(touched.union(touched_there, also))
         count, samples = 0, list[Difference]()
         for start in range(0, len(keys), PAGE):
             page = keys[start : start + PAGE]
@@ -111,13 +117,22 @@ class Verifier:
             after = max(after, batch.position)
         return after, touched
 
-    async def judge(self, page: list[Record], there: dict[str, Record]) -> list[Settled]:
+    async def judge(self, page: Sequence[Record], there: Mapping[str, Record]) -> list[Settled]:
         """Both sides of one stretch in key order; what looks different is looked at again, properly."""
         here = {record.key: record for record in page}
         keys = sorted(here.keys() | there.keys())
         suspects = [key for key in keys if compare(here.get(key), there.get(key)) is not None]
         again = await self.settle(suspects) if suspects else {}
         return [again.get(key) or Settled(here.get(key), there.get(key), None) for key in keys]
+
+    async def judge_versions(
+        self, page: Sequence[KeyVersion], there: Mapping[str, KeyVersion]
+    ) -> list[Difference]:
+        """What differs in one stretch by keys and versions; content is read of what looks different alone."""
+        here = {each.key: each for each in page}
+        suspects = sorted(key for key in here.keys() | there.keys() if here.get(key) != there.get(key))
+        settled = await self.settle(suspects) if suspects else {}
+        return [found for key in suspects if (found := settled[key].difference) is not None]
 
     async def settle(self, keys: list[str]) -> dict[str, Settled]:
         """Judge records at a common position: the copy is read once it has followed past the truth's reading.

@@ -1,4 +1,4 @@
-"""The actions that compare all records of both stores: one issues a certificate, one checks it again."""
+"""The actions that compare the records of both stores: one issues a certificate, one checks it again."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -9,8 +9,8 @@ import msgspec
 from manystore.errors import StepRefusedError
 from manystore.followers.sync import Track
 from manystore.moves.certificate import CertificateFolder, changed_ranges
-from manystore.moves.comparing import RangeCompared, RangeComparison
-from manystore.moves.conditions import queue_reasons, valid_certificate
+from manystore.moves.comparing import RangeCompared, RangeComparison, RangeVersions
+from manystore.moves.conditions import copy_reasons, queue_reasons, valid_certificate
 from manystore.moves.cut_over import describe
 from manystore.moves.procedures import Begun, Means, Order, Result
 from manystore.moves.progress import Report
@@ -27,7 +27,8 @@ from manystore.moves.verify import MOST_SAMPLES, Verification, Verifier
 from manystore.placement import State, read_state
 from manystore.stores.store import KeyRange
 
-_SHOWN: Final = 20
+SHOWN: Final = 20
+"""Records that a result names."""
 
 
 class Comparison:
@@ -66,7 +67,8 @@ class Comparison:
         """Compare one range."""
         track, means = self._means.track_of(begun), self._means
         outline = await means.pace.ask(partial(read_outline, track.copy, begun.run))
-        comparison = RangeComparison(
+        form = RangeVersions if begun.order.depth == "versions" else RangeComparison
+        comparison = form(
             track,
             checkpoint_name(begun.run, number),
             outline.ranges[number],
@@ -82,44 +84,65 @@ class Comparison:
         compared = [msgspec.json.decode(result, type=RangeCompared) for result in results]
         samples = [difference for each in compared for difference in each.differences]
         return Verification(
-            depth="full",
+            depth=begun.order.depth,
             basis=outline.basis,
             compared=sum(each.compared for each in compared),
             seconds=round(self._means.seconds_since(begun.began_at), 3),
             difference_count=sum(each.difference_count for each in compared),
             differences=tuple(samples[:MOST_SAMPLES]),
-            ranges=tuple(each.proof for each in compared),
+            ranges=tuple(each.proof for each in compared) if begun.order.depth == "full" else (),
         )
 
 
 class Verifying(Comparison):
-    """Compare both sides in full; a certificate where they agree."""
+    """Compare both sides as deeply as was asked for; a certificate where every byte was compared."""
 
     async def begin(self, order: Order) -> Begun:
         """Take the basis, then cut the truth into ranges."""
-        state = await read_state(self._means.family[order.kind])
-        if not state.phase.has_copy:
-            reason = f"At {state.phase.value} there is no copy to compare with: start the move first."
-            raise StepRefusedError(kind=order.kind, step=order.action.value, conditions=[reason])
+        placement = self._means.family[order.kind]
+        state = await read_state(placement)
+        reasons = copy_reasons(state)
+        if not reasons and order.depth == "since":
+            _, reason = valid_certificate(self._folder, placement, state)
+            reasons = [reason] if reason else []
+        if reasons:
+            raise StepRefusedError(kind=order.kind, step=order.action.value, conditions=reasons)
+        if order.depth == "since":
+            return Begun(order=order, began_at=self._means.clock.now(), state=state)
         return await self._begin(order, state, lambda track: cut(track.truth, track.kind))
 
     async def end(self, begun: Begun, results: Sequence[bytes], report: Report) -> Result:
         """Add up, and issue the certificate."""
-        track, found = self._means.track_of(begun), await self._sum(begun, results)
+        track, depth = self._means.track_of(begun), begun.order.depth
+        found = await (self._since(begun) if depth == "since" else self._sum(begun, results))
         queued = await track.queue.entries()
-        result = {
+        result: Result = {
+            "depth": depth,
             "compared": found.compared,
             "seconds": found.seconds,
             "differences": found.difference_count,
-            "samples": [describe(difference) for difference in found.differences[:_SHOWN]],
+            "samples": [describe(difference) for difference in found.differences[:SHOWN]],
             "queued": len(queued),
             "certificate": None,
         }
-        if found.agrees and not queue_reasons(queued) and begun.state is not None:
+        if depth == "full" and found.agrees and not queue_reasons(queued) and begun.state is not None:
             now = self._means.clock.now()
             issued = self._folder.issue(track.placement, begun.state, found, queued=len(queued), now=now)
             result["certificate"] = str(self._folder.folder / issued.name)
         return result
+
+    async def _since(self, begun: Begun) -> Verification:
+        track = self._means.track_of(begun)
+        state = await read_state(track.placement)
+        certificate, reason = valid_certificate(self._folder, track.placement, state)
+        if certificate is None:
+            action = begun.order.action.value
+            raise StepRefusedError(kind=begun.order.kind, step=action, conditions=[reason or ""])
+        # What was written behind the engine's back is in no log.
+        rogues = [
+            rogue.key for store in (track.truth, track.copy) for rogue in await store.rogue_writes(track.kind)
+        ]
+        return await Verifier(track, clock=self._means.clock).since(certificate.basis, rogues)
 
 
 class Rechecking(Comparison):
@@ -150,5 +173,5 @@ class Rechecking(Comparison):
             "holds": not changed and found.agrees,
             "changedRanges": len(changed),
             "differences": found.difference_count,
-            "samples": [describe(difference) for difference in found.differences[:_SHOWN]],
+            "samples": [describe(difference) for difference in found.differences[:SHOWN]],
         }

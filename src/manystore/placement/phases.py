@@ -12,6 +12,7 @@ import enum
 
 import msgspec
 
+from manystore.conflicts import Resolver
 from manystore.errors import DeclarationError
 from manystore.records import Kind
 from manystore.stores.store import Fence, Store
@@ -100,7 +101,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 class Placement(msgspec.Struct, frozen=True, kw_only=True):
     """A kind and the two stores that it can live in, with the phase in which it begins.
 
-    `parents` are the kinds that records of this one point to and that the target checks for.
+    `parents` are the kinds that records of this one point to and that the target checks for. `resolver`
+    decides where a repair finds content in the copy that the truth never had; without one the truth's stands.
     """
 
     kind: Kind
@@ -108,6 +110,7 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
     target: Store
     initial: Phase = Phase.SOURCE_ONLY
     parents: tuple[Kind, ...] = ()
+    resolver: Resolver | None = None
 
     def store(self, side: Side) -> Store:
         """The store of a side."""
