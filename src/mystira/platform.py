@@ -64,7 +64,10 @@ class QueueCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class KindStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Where a kind stands just now; `lag_seconds` is what its follower last measured."""
+    """Where a kind stands just now; `lag_seconds` is what its follower last measured.
+
+    `rogue_writes` says how many each store keeps of those that nobody has decided about.
+    """
 
     kind: str
     phase: str
@@ -76,6 +79,7 @@ class KindStatus(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     following: bool
     lag_seconds: Lag
     queue: QueueCounts
+    rogue_writes: dict[str, int]
     task: Task | None
     certificate: str | None
 
@@ -160,6 +164,10 @@ class Platform:
                 parked=sum(entry.state == "parked" for entry in entries),
                 dead=sum(entry.state == "dead" for entry in entries),
             ),
+            rogue_writes={
+                store.name: len(await store.rogue_writes(placement.kind))
+                for store in (placement.source, placement.target)
+            },
             task=await self.board(kind).task(),
             certificate=None if certificate is None else certificate.name,
         )

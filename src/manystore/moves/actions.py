@@ -135,7 +135,7 @@ class Mover:
         while True:
             # What cannot be told now is told next time; the work itself goes on, or says why not.
             with contextlib.suppress(UnavailableError):
-                await report(gauge.read(await checkpoints(notes, begun.run)))
+                await report(gauge.read(await checkpoints(notes, begun.run), self._means.pace.slowed))
             await self._clock.sleep(TELL_EVERY)
 
     async def plan(self, kind: str, report: Report, override: Override | None) -> Result:

@@ -75,7 +75,7 @@ class Binding:
         try:
             await in_thread(lambda: self._launch(steps))
         except Exception as error:
-            raise UnavailableError(subject="the workflow engine", reason=str(error)) from error
+            raise UnavailableError(subject="the workflow engine", reason=_first_line(error)) from error
 
     def _launch(self, steps: "Steps") -> None:
         # In a thread that runs no loop: DBOS then makes one of its own, and leaves ours as it is.
@@ -166,7 +166,7 @@ class Binding:
         try:
             return await in_thread(question)
         except Exception as error:  # of drivers that are not known here
-            raise UnavailableError(subject="the workflow engine", reason=str(error)) from error
+            raise UnavailableError(subject="the workflow engine", reason=_first_line(error)) from error
 
 
 def in_thread(call: Callable[[], T]) -> "asyncio.Future[T]":
@@ -338,6 +338,10 @@ class Steps:
             task.cancel()
         if under_way:
             await asyncio.wait(under_way, timeout=STOP_WITHIN)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _told(value: msgspec.Struct) -> str:

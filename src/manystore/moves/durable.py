@@ -42,17 +42,20 @@ class DurableWorkflows:
     @contextlib.asynccontextmanager
     async def running(self, conductor: Conductor) -> AsyncIterator[None]:
         """See Workflows.running. One at a time in a process. Stops within a few seconds."""
+        self._conductor = conductor
         # Seen to be alive before the first piece of work is taken, and until the last one is let go.
         await self._attendance.beat()
-        self._conductor = conductor
-        minding = asyncio.gather(self._beat(), self._watch())
+        beating = asyncio.create_task(self._beat(), name="beats")
         try:
             await self._binding.start(conductor)
-            yield
+            watching = asyncio.create_task(self._watch(), name="watch over workers")
+            try:
+                yield
+            finally:
+                await _end(watching)
         finally:
             await self._binding.stop()
-            minding.cancel()
-            await asyncio.gather(minding, return_exceptions=True)
+            await _end(beating)
             with contextlib.suppress(UnavailableError):
                 await self._attendance.leave()
 
@@ -94,3 +97,8 @@ class DurableWorkflows:
             log.warning("move.taken_over", workers=sorted(gone))
             await self._binding.hand_back(gone)
         await self._attendance.bury()
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])

@@ -49,8 +49,8 @@ class Gauge:
         self._most = 0
         self._seen: collections.deque[tuple[float, int]] = collections.deque()
 
-    def read(self, checkpoints: Sequence[Checkpoint]) -> Progress:
-        """The progress at this moment."""
+    def read(self, checkpoints: Sequence[Checkpoint], slowed: str = "") -> Progress:
+        """The progress at this moment. `slowed` is why the process that asks goes slowly, if it does."""
         now = self._clock.monotonic()
         self._most = done = max(self._most, sum(each.done for each in checkpoints))
         self._seen.append((now, done))
@@ -59,7 +59,9 @@ class Gauge:
         since, before = self._seen[0]
         rate = (done - before) / (now - since) if now > since else 0.0
         total = max(self._total, done)
-        slowed = next((each.slowed for each in checkpoints if each.slowed and not each.finished), "")
+        slowed = slowed or next(
+            (each.slowed for each in checkpoints if each.slowed and not each.finished), ""
+        )
         return Progress(
             stage=f"{self._stage}, slowed down: {slowed}" if slowed else self._stage,
             done=done,

@@ -18,7 +18,7 @@ from mystira.cli.options import AsJson
 from mystira.cli.output import answer, notes
 from mystira.cli.refusals import CommandError
 from mystira.cli.showing import Plain, Quiet, Shown, watcher
-from mystira.demonstration.report import PAUSE_LIMIT, Report
+from mystira.demonstration.report import Moved, Pause, Report
 from mystira.demonstration.scene import StepFailedError, Wishes
 from mystira.demonstration.script import demonstrate
 from mystira.simulation.processes import TrafficError
@@ -34,17 +34,19 @@ async def demo(
     rate: Annotated[float, Parameter(help="Requests a second of the traffic.")] = 180.0,
     processes: Annotated[int, Parameter(help="Processes of the traffic.")] = 3,
     seed: Annotated[int, Parameter(help="The same seed makes the same people.")] = 1,
-    breath: Annotated[float, Parameter(help="Seconds of traffic after each change of truth.")] = 2.0,
+    workers: Annotated[int, Parameter(help="Workers that share the moves.")] = 2,
+    breath: Annotated[float, Parameter(help="Seconds of traffic after each change of truth.")] = 0.5,
     keep: Annotated[bool, Parameter(negative=(), help="Keep the data folder also on success.")] = False,
     data_folder: Annotated[
         Path | None, Parameter(name="--data-folder", help="A new folder; .mystira/demo-SEED unless set.")
     ] = None,
     json: AsJson = False,
 ) -> int:
-    """Start a platform of its own, move live accounts to PostgreSQL, back and there again, and prove it.
+    """Start a platform of its own, move live records to PostgreSQL, back and there again, and prove it.
 
-    A worker is killed in the middle of the copy; a witness outside notes every acknowledged write and
-    compares at the end. Ends with 0 only if nothing is lost or divergent and no pause reached a second.
+    Accounts and profiles move, parents first, and a worker is killed at every step of either; a witness
+    outside notes every acknowledged write and compares at the end. Ends with 0 only if nothing is lost or
+    divergent and no pause was too long.
     """
     folder = _fresh_folder(data_folder, seed)
     wishes = Wishes(
@@ -52,8 +54,10 @@ async def demo(
         accounts=accounts,
         profiles_share=profiles_share,
         twins=min(3, accounts // 2),
+        orphans=3 if profiles_share else 0,
         rate=rate,
         processes=processes,
+        workers=workers,
         seed=seed,
         breath=breath,
     )
@@ -142,22 +146,19 @@ def _describe(report: Report, folder: Path) -> Sequence[RenderableType]:
 def _table(report: Report) -> Table:
     title = f"Moved there, back and there again, under traffic (seed {report.seed})"
     table = Table(show_header=False, title=title)
-    witness, load, lag = report.witness, report.load, report.lag
+    witness, load = report.witness, report.load
     table.add_row("acknowledged writes", f"{witness.acknowledged:,} on {witness.records:,} records known")
     table.add_row("lost", _wanted_zero(witness.lost))
     table.add_row("divergent", _wanted_zero(witness.divergent))
     for pause in report.pauses:
-        people = f"people waited p50 {pause.people_p50:.0f} ms, max {pause.people_max:.0f} ms"
-        is_bad = max(pause.people_max, pause.coordinator) >= PAUSE_LIMIT * 1000
-        style = "[red]" if is_bad else "[green]"
-        text = f"{style}{pause.coordinator:.0f} ms[/] by the coordinator; {people}"
-        table.add_row(f"write pause, {pause.step}", text)
-    copied = report.copy
-    kill = "" if copied.killed_at is None else f", with a kill at {copied.killed_at:,}"
-    text = f"{copied.records:,} records, {copied.rate:,.0f}/s; {copied.seconds:.1f} s in all{kill}"
-    table.add_row("copy", text)
-    table.add_row("lag of the copy", f"p50 {lag.p50:.0f} ms, p99 {lag.p99:.0f} ms, max {lag.max:.0f} ms")
-    table.add_row("worker", f"killed {report.kills}×, restarted {report.restarts}×")
+        table.add_row(f"{pause.step}, {pause.kind}", _pause_line(pause))
+    for moved in report.kinds:
+        table.add_row(f"copy, {moved.kind}", _copy_line(moved))
+        table.add_row(f"killed, {moved.kind}", ", ".join(moved.killed_at) or "nobody")
+    refused = ", ".join(each.why for each in report.refused)
+    table.add_row("refused with reasons", refused)
+    killed = f"{report.workers} of them, killed {report.kills}×, started again {report.restarts}×"
+    table.add_row("workers", killed)
     table.add_row(
         "requests",
         f"{load.requests:,} at {load.rate:.0f}/s; "
@@ -165,9 +166,26 @@ def _table(report: Report) -> Table:
         f"writes p50 {load.writes.p50:.1f}, p99 {load.writes.p99:.1f}, max {load.writes.max:.0f} ms",
     )
     table.add_row("refused or given up", _problems(load.problems))
-    table.add_row("certificate", report.certificate)
+    for moved in report.kinds:
+        table.add_row(f"certificate, {moved.kind}", moved.certificate)
     table.add_row("duration", f"{report.seconds:.1f} s")
     return table
+
+
+def _pause_line(pause: Pause) -> str:
+    style = "[green]" if pause.is_short else "[red]"
+    coordinator = "its worker died after it" if pause.coordinator is None else f"{pause.coordinator:.0f} ms"
+    people = f"people waited p50 {pause.people_p50:.0f} ms, max {pause.people_max:.0f} ms"
+    return f"writes stopped for {style}{coordinator}[/]; {people}"
+
+
+def _copy_line(moved: Moved) -> str:
+    copied, lag = moved.copy, moved.lag
+    waited = f", {copied.queued:,} waited for parents" if copied.queued else ""
+    return (
+        f"{copied.records:,} records in {copied.seconds:.1f} s{waited}; "
+        f"lag p50 {lag.p50:.0f} ms, p99 {lag.p99:.0f} ms, max {lag.max:.0f} ms"
+    )
 
 
 def _wanted_zero(count: int) -> str:

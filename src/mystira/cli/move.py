@@ -10,13 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from manystore.moves.progress import Progress
-from manystore.moves.tasks import Action, Task
+from manystore.moves.tasks import Action, Depth, Task
 from mystira.cli import exits
 from mystira.cli.connection import admin_of
 from mystira.cli.options import AsJson, DataFolder, KindName, Url
 from mystira.cli.output import Bar, answer, bar, duration, notes
 from mystira.cli.status import kinds_table
-from mystira.clients.admin import Document
+from mystira.clients.admin import AdminClient, Document
 
 app: Final = App(name="move", help_format="plaintext")
 
@@ -79,14 +79,36 @@ async def start(
 async def verify(
     kind: KindName,
     *,
+    depth: Annotated[
+        Depth,
+        Parameter(
+            help="full: every byte; versions: keys and versions alone, many times faster; since: what was "
+            "touched since the certificate. Only full writes a certificate."
+        ),
+    ] = "full",
     no_wait: NoWait = False,
     data_folder: DataFolder = None,
     url: Url = None,
     json: AsJson = False,
 ) -> int:
     """Compare every record of both stores; where all agree, write a certificate."""
-    how = _How(no_wait=no_wait, data_folder=data_folder, url=url, json=json)
+    how = _How(no_wait=no_wait, data_folder=data_folder, url=url, json=json, depth=depth)
     return await _take(Action.VERIFY, kind, how)
+
+
+@app.command
+async def repair(
+    kind: KindName,
+    *,
+    reason: Annotated[str, Parameter(help="Why; it is kept with your name.")],
+    no_wait: NoWait = False,
+    data_folder: DataFolder = None,
+    url: Url = None,
+    json: AsJson = False,
+) -> int:
+    """Compare every record of both stores, and settle what differs. What is given up stays in the audit."""
+    how = _How(no_wait=no_wait, data_folder=data_folder, url=url, json=json, reason=reason)
+    return await _take(Action.REPAIR, kind, how)
 
 
 @app.command
@@ -167,6 +189,8 @@ class _How(msgspec.Struct, frozen=True, kw_only=True):
     """The options that every step has."""
 
     override: str | None = None
+    depth: Depth = "full"
+    reason: str = ""
     no_wait: bool
     data_folder: Path | None
     url: str | None
@@ -176,7 +200,7 @@ class _How(msgspec.Struct, frozen=True, kw_only=True):
 async def _take(action: Action, kind: str, how: _How) -> int:
     json = how.json
     async with admin_of(how.url, how.data_folder) as admin:
-        task = await admin.request(kind, action, override_reason=how.override)
+        task = await _request(admin, action, kind, how)
         if how.no_wait:
             answer(task, json, f"{action.value} of {kind} is asked for (task {task.id}).")
             return exits.OK
@@ -192,6 +216,14 @@ async def _take(action: Action, kind: str, how: _How) -> int:
             raise
     answer(task, json, *describe(task))
     return exits.OK if is_yes(task) else exits.NO
+
+
+async def _request(admin: AdminClient, action: Action, kind: str, how: _How) -> Task:
+    if action is Action.VERIFY:
+        return await admin.verify(kind, how.depth)
+    if action is Action.REPAIR:
+        return await admin.repair(kind, how.reason)
+    return await admin.request(kind, action, override_reason=how.override)
 
 
 def show_progress(progress: Progress | None, show: Bar) -> None:
@@ -210,7 +242,11 @@ def is_yes(task: Task) -> bool:
     if task.action is Action.PLAN:
         return bool(result["isClear"])
     if task.action is Action.VERIFY:
+        if result.get("depth", "full") != "full":
+            return bool(result["differences"] == 0)
         return result["certificate"] is not None
+    if task.action is Action.REPAIR:
+        return bool(result["left"] == 0)
     return True
 
 

@@ -28,6 +28,14 @@ Url = Annotated[
     ),
 ]
 
+Seeing = Annotated[
+    str | None,
+    Parameter(
+        name="--reason",
+        help="Why you need to see personal values, which are masked otherwise; it is kept with your name.",
+    ),
+]
+
 KindName = Annotated[
     str, Parameter(help="A kind of record, such as accounts or user_profiles.", completer=_kinds)
 ]

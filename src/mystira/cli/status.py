@@ -16,7 +16,7 @@ from mystira.supervisor import Roster, read_roster
 
 
 async def status(*, data_folder: DataFolder = None, url: Url = None, json: AsJson = False) -> int:
-    """Show the phase, truth, copy, lag, queue and task of every kind, and the processes of the platform."""
+    """Show phase, truth, copy, lag, queue, rogue writes and task of every kind, and what runs."""
     address = find_address(url, data_folder)
     roster = None if url is not None else read_roster(load_settings(data_folder=data_folder).data_folder)
     async with Service.at(address) as service:
@@ -30,7 +30,7 @@ async def status(*, data_folder: DataFolder = None, url: Url = None, json: AsJso
 
 def kinds_table(kinds: list[Document]) -> Table:
     """Where kinds stand, one a row."""
-    table = Table("kind", "phase", "epoch", "truth", "copy", "lag", "queue", "task", "certificate")
+    table = Table("kind", "phase", "epoch", "truth", "copy", "lag", "queue", "rogue", "task", "certificate")
     for kind in kinds:
         table.add_row(
             kind["kind"],
@@ -40,6 +40,7 @@ def kinds_table(kinds: list[Document]) -> Table:
             kind["copy"] or "–",
             _lag(kind),
             _queue(kind["queue"]),
+            _rogue(kind.get("rogueWrites") or {}),
             _task(kind.get("task")),
             kind.get("certificate") or "–",
         )
@@ -56,6 +57,10 @@ def _lag(kind: Document) -> str:
 def _queue(queue: Document) -> str:
     waiting = [f"{count} {state}" for state, count in queue.items() if count]
     return ", ".join(waiting) or "empty"
+
+
+def _rogue(counts: Document) -> str:
+    return ", ".join(f"{count} in {store}" for store, count in counts.items() if count) or "none"
 
 
 def _task(task: Document | None) -> str:

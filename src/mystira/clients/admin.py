@@ -1,4 +1,4 @@
-"""The Admin API as its callers see it: moves, their tasks, and the sync queue."""
+"""The Admin API as its callers see it: moves and their tasks, the sync queue, rogue writes, records."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,7 +7,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from manystore.moves.tasks import Action, Task
+from manystore.followers.settling import Keep
+from manystore.moves.tasks import Action, Depth, Task
 from mystira.clients.errors import ProblemError, UnreachableError
 from mystira.clients.service import Answer, Service
 
@@ -42,6 +43,16 @@ class AdminClient:
         """
         path = f"/admin/api/moves/{quote(kind, safe='')}/{action.value}"
         content = {} if override_reason is None else {"overrideReason": override_reason}
+        return _task(await self._service.ask("POST", path, content=content, headers=self._headers))
+
+    async def verify(self, kind: str, depth: Depth) -> Task:
+        """Ask for a comparison of that depth; the answer is its task."""
+        path, content = f"/admin/api/moves/{quote(kind, safe='')}/verify", {"depth": depth}
+        return _task(await self._service.ask("POST", path, content=content, headers=self._headers))
+
+    async def repair(self, kind: str, reason: str) -> Task:
+        """Ask for whatever differs to be settled, for a reason that is kept; the answer is its task."""
+        path, content = f"/admin/api/moves/{quote(kind, safe='')}/repair", {"reason": reason}
         return _task(await self._service.ask("POST", path, content=content, headers=self._headers))
 
     async def task(self, kind: str) -> Task:
@@ -85,16 +96,16 @@ class AdminClient:
         """What waits in the sync queue of a kind."""
         return await self._all(f"/admin/api/queue/{quote(kind, safe='')}")
 
-    async def _all(self, path: str) -> list[Document]:
+    async def _all(self, path: str, reason: str | None = None) -> list[Document]:
         """Every item of a list, page after page."""
         items: list[Document] = []
-        query: dict[str, str] = {}
+        query = asked = _for_reason(reason)
         while True:
-            page = (await self._service.ask("GET", path, query=query)).body
+            page = (await self._service.ask("GET", path, query=query, headers=self._headers)).body
             items += page["items"]
             if page["continuation"] is None:
                 return items
-            query = {"continuation": page["continuation"]}
+            query = asked | {"continuation": page["continuation"]}
 
     async def queued(self, kind: str, key: str) -> Document:
         """One queued change, whole."""
@@ -117,12 +128,37 @@ class AdminClient:
             )
         )
 
+    async def rogue_writes(self, kind: str, reason: str | None = None) -> list[Document]:
+        """What was written behind the engine's back; whole for a reason, which is kept."""
+        return await self._all(f"/admin/api/rogue-writes/{quote(kind, safe='')}", reason)
+
+    async def settle(
+        self, kind: str, key: str, version: int, *, store: str, keep: Keep, reason: str
+    ) -> Document:
+        """Decide about a rogue write, for a reason that is kept."""
+        record = f"{quote(kind, safe='')}/{quote(key, safe='')}"
+        path = f"/admin/api/rogue-writes/{record}/{version}/settle"
+        content = {"store": store, "keep": keep, "reason": reason}
+        return _document(await self._service.ask("POST", path, content=content, headers=self._headers))
+
+    async def compare(self, kind: str, key: str, reason: str | None = None) -> Document:
+        """One record as both stores hold it; whole for a reason, which is kept."""
+        path, query = (
+            f"/admin/api/compare/{quote(kind, safe='')}/{quote(key, safe='')}",
+            _for_reason(reason),
+        )
+        return _document(await self._service.ask("GET", path, query=query, headers=self._headers))
+
 
 _REPLACED: Final = "Another step was asked for meanwhile, so how this one ended is no longer known."
 
 
 def _entry(kind: str, key: str) -> str:
     return f"/admin/api/queue/{quote(kind, safe='')}/{quote(key, safe='')}"
+
+
+def _for_reason(reason: str | None) -> dict[str, str]:
+    return {} if reason is None else {"reason": reason}
 
 
 def _document(answer: Answer) -> Document:

@@ -6,22 +6,28 @@ from typing import Final
 import msgspec
 
 from mystira.simulation.latency import Milliseconds
-from mystira.simulation.ledger import read_ledger
+from mystira.simulation.ledger import Entry, read_ledger
 from mystira.simulation.pauses import longest_pause
 from mystira.simulation.processes import TrafficProcesses
 from mystira.simulation.witness import Tally
 
 PAUSE_LIMIT: Final = 1.0
 """Seconds for which nobody's writes may stand still at a change of truth."""
+TAKEN_OVER_LIMIT: Final = 5.0
+"""The same where the coordinator was killed while writes waited: another worker has to notice that first."""
 
 
 class Cut(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One change of the truth: the coordinator's own `pause` in seconds, and the time around it (`began` to
     `ended`, by the clock of the ledgers).
+
+    `pause` is None where the coordinator died once it had decided; `drains` is how often writes were stopped.
     """
 
+    kind: str
     step: str
-    pause: float
+    pause: float | None
+    drains: int
     began: float
     ended: float
 
@@ -29,26 +35,33 @@ class Cut(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class Pause(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The write pause at one change of truth, in milliseconds: the coordinator's figure, and that of people.
 
-    People's: for each process of the traffic, the longest time in which a write was due and none was
-    acknowledged; the median and the longest over the processes.
+    People's: for each process of the traffic, the longest time in which a write of the kind was due and none
+    was acknowledged; the median and the longest over the processes. `limit` is what it must stay below.
     """
 
+    kind: str
     step: str
-    coordinator: float
+    coordinator: float | None
     people_p50: float
     people_max: float
+    limit: float
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it stayed below its limit."""
+        return max(self.people_max, self.coordinator or 0.0) < self.limit
 
 
 class Copied(msgspec.Struct, frozen=True, kw_only=True):
-    """The copy: records, seconds from the request to the end, and the last worker's records a second.
+    """The copy of a kind: records, seconds from the request to the end, and records a second.
 
-    `killed_at` is how many records the first worker had copied when it was killed; None if it ended before.
+    `queued` is how many came before their parents, and waited in the sync queue for them.
     """
 
     records: int
-    killed_at: int | None
     seconds: float
     rate: float
+    queued: int
 
 
 class Lag(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +71,25 @@ class Lag(msgspec.Struct, frozen=True, kw_only=True):
     p50: float
     p99: float
     max: float
+
+
+class Moved(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """How one kind fared: its copy, its lag, the steps at which a worker was killed, its last certificate."""
+
+    kind: str
+    copy: Copied
+    lag: Lag
+    killed_at: tuple[str, ...]
+    certificate: str
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True):
+    """A step that was asked for although it must not be taken (`why`), and the reasons that were given."""
+
+    kind: str
+    step: str
+    why: str
+    reasons: tuple[str, ...]
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,14 +117,14 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     seed: int
     accounts: int
     profiles: int
+    workers: int
     witness: Tally
     pauses: tuple[Pause, ...]
-    copy: Copied
-    lag: Lag
+    kinds: tuple[Moved, ...]
+    refused: tuple[Refused, ...]
     load: Load
     kills: int
     restarts: int
-    certificate: str
     steps: tuple[Step, ...]
     seconds: float
     failures: tuple[str, ...]
@@ -106,16 +138,23 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 def pauses_of(cuts: Sequence[Cut], traffic: TrafficProcesses) -> tuple[Pause, ...]:
     """The pause at each change of truth. Reads the ledgers, whose writers have ended."""
     ledgers = [list(read_ledger(path)) for path in traffic.ledgers]
-    return tuple(_pause(cut, [longest_pause(each, cut.began, cut.ended) for each in ledgers]) for cut in cuts)
+    return tuple(_pause(cut, ledgers) for cut in cuts)
 
 
-def _pause(cut: Cut, seconds: Sequence[float]) -> Pause:
+def _pause(cut: Cut, ledgers: Sequence[Sequence[Entry]]) -> Pause:
+    # By kind: while one stands still, the writes of the other go on.
+    seconds = (
+        longest_pause((entry for entry in each if entry.kind == cut.kind), cut.began, cut.ended)
+        for each in ledgers
+    )
     ordered = sorted(seconds)
     return Pause(
+        kind=cut.kind,
         step=cut.step,
-        coordinator=_milliseconds(cut.pause),
+        coordinator=None if cut.pause is None else _milliseconds(cut.pause),
         people_p50=_milliseconds(ordered[len(ordered) // 2]),
         people_max=_milliseconds(ordered[-1]),
+        limit=_milliseconds(PAUSE_LIMIT if cut.drains <= 1 else TAKEN_OVER_LIMIT),
     )
 
 
@@ -151,9 +190,9 @@ def failures_of(witness: Tally, pauses: Sequence[Pause], load: Load) -> tuple[st
     if not witness.acknowledged:
         failures.append("No write was acknowledged, so nothing is proved.")
     failures += [
-        f"Writes stood still for {pause.people_max:.0f} ms at {pause.step}."
+        f"Writes of {pause.kind} stood still for {pause.people_max:.0f} ms at {pause.step}."
         for pause in pauses
-        if max(pause.people_max, pause.coordinator) >= PAUSE_LIMIT * 1000
+        if not pause.is_short
     ]
     failures += [f"{count} requests ended in {code}." for code, count in load.problems.items()]
     return tuple(failures)

@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -11,31 +12,38 @@ import msgspec
 
 from manystore.moves.tasks import Action, Task
 from mystira.clients.admin import AdminClient
-from mystira.clients.errors import ClientError
+from mystira.clients.errors import ClientError, ProblemError
 from mystira.clients.service import Service
-from mystira.demonstration.report import Cut, Load, Step
+from mystira.demonstration.deaths import Deaths
+from mystira.demonstration.report import Cut, Load, Refused, Step
 from mystira.demonstration.stage import Stage
-from mystira.simulation.families import ACCOUNTS
+from mystira.simulation.families import ACCOUNTS, PROFILES
 from mystira.simulation.ledger import Ledger
 
-_AFTER_A_CUT: Final = 1.0
+KINDS: Final = (ACCOUNTS, PROFILES)
+"""In the order in which they move forward: a child is never further on than its parent."""
+_AFTER_A_CUT: Final = 0.5
 """Seconds after a change of truth that still belong to it when people's pauses are measured."""
+_LOOK_EVERY: Final = 0.05
 
 
 class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be shown: how many former accounts, which share of them with a profile, how many pairs with
-    one e-mail address, and how much traffic (requests a second) from how many processes.
+    one e-mail address and profiles without their account, and how much traffic (requests a second) from how
+    many processes, to a platform with how many workers.
     """
 
     folder: Path
     accounts: int = 20_000
     profiles_share: float = 0.1
     twins: int = 3
+    orphans: int = 3
     rate: float = 180.0
     processes: int = 3
+    workers: int = 2
     seed: int = 1
-    breath: float = 2.0
-    """Seconds of traffic between two steps, for something to happen in."""
+    breath: float = 0.5
+    """Seconds of traffic after each change of truth, for something to happen in."""
 
 
 class StepFailedError(Exception):
@@ -72,14 +80,17 @@ class Result(msgspec.Struct):
 class Scene:
     """A platform that is up, and everything that is known of it so far."""
 
-    def __init__(self, wishes: Wishes, watcher: Watcher, stage: Stage, service: Service) -> None:
+    def __init__(
+        self, wishes: Wishes, watcher: Watcher, stage: Stage, service: Service, deaths: Deaths
+    ) -> None:
         self.wishes, self.watcher, self.stage, self.service = wishes, watcher, stage, service
         self.admin = AdminClient(service)
+        self.deaths = deaths
         self.steps: list[Step] = []
         self.cuts: list[Cut] = []
-        self.lags: list[float] = []
-        self.kills = 0
-        self.certificate = ""
+        self.refused: list[Refused] = []
+        self.lags: defaultdict[str, list[float]] = defaultdict(list)
+        self.certificates: dict[str, str] = {}
 
     def ledger(self, name: str) -> Ledger:
         """A ledger beside those of the traffic."""
@@ -91,46 +102,59 @@ class Scene:
         async with one_step(self.watcher, self.steps, title, seconds=seconds) as result:
             yield result
 
-    async def take(self, title: str, action: Action, told: Callable[[Task], None] = lambda _: None) -> Task:
-        """Take a step of the move, and wait until it has ended well. Raises StepFailedError."""
+    async def take(self, title: str, kind: str, action: Action) -> Task:
+        """Take a step of a move, and wait until it has ended well. Raises StepFailedError."""
 
         def tell(task: Task) -> None:
             if (progress := task.progress) is not None:
                 self.watcher.goes(progress.done, progress.total, f"{progress.rate:,.0f}/s")
-            told(task)
 
         try:
-            task = await self.admin.request(ACCOUNTS, action)
-            ended = await self.admin.ended(task, tell, every=0.02)
+            task = await self.admin.request(kind, action)
+            ended = await self.admin.ended(task, tell, every=_LOOK_EVERY)
         except ClientError as error:
             raise StepFailedError(title, str(error).rstrip("."), getattr(error, "reasons", ())) from error
         if ended.state != "done":
-            raise StepFailedError(title, f"{action.value} ended as {ended.state}", ended.reasons)
+            raise StepFailedError(title, f"{action.value} of {kind} ended as {ended.state}", ended.reasons)
         return ended
 
-    async def cut(self, title: str, action: Action) -> Cut:
+    async def reasons(self, kind: str, action: Action) -> tuple[str, ...]:
+        """Ask for a step that must not be taken; returns why it is refused, nothing where it was taken."""
+        try:
+            task = await self.admin.ended(await self.admin.request(kind, action), every=_LOOK_EVERY)
+        except ProblemError as problem:
+            # What can be seen at once is refused at once; the rest, by the worker that looks closely.
+            return problem.reasons
+        return task.reasons if task.state == "refused" else ()
+
+    async def cut(self, kind: str, action: Action, step: str) -> Cut:
         """Change the truth, and note when. Raises StepFailedError."""
-        began = time.monotonic()
-        result = (await self.take(title, action)).result or {}
-        if result.get("pause") is None:
-            raise StepFailedError(title, "the truth had moved before")
-        ended = time.monotonic() + _AFTER_A_CUT
-        cut = Cut(step=title, pause=result["pause"], began=began, ended=ended)
+        epoch, began = (await self.admin.move(kind))["epoch"], time.monotonic()
+        result = (await self.take(step, kind, action)).result or {}
+        cut = Cut(
+            kind=kind,
+            step=step,
+            pause=result["pause"],
+            # To announce and to decide raises the epoch once each; one drain is decided, the others undone.
+            drains=(result["epoch"] - epoch) // 2,
+            began=began,
+            ended=time.monotonic() + _AFTER_A_CUT,
+        )
         self.cuts.append(cut)
         await asyncio.sleep(_AFTER_A_CUT)
         return cut
 
-    async def watch_lag(self) -> None:
-        """Sample how far the copy is behind, until cancelled."""
+    async def watch_lag(self, kind: str) -> None:
+        """Sample how far the copy of a kind is behind, until cancelled."""
         seen = 0
         while True:
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.25)
             with contextlib.suppress(ClientError):
-                kind = await self.admin.move(ACCOUNTS)
-                lag = kind["lagSeconds"]
-                if kind["following"] and lag["samples"] != seen:
+                status = await self.admin.move(kind)
+                lag = status["lagSeconds"]
+                if status["following"] and lag["samples"] != seen:
                     seen = lag["samples"]
-                    self.lags.append(lag["last"])
+                    self.lags[kind].append(lag["last"])
 
 
 @contextlib.asynccontextmanager

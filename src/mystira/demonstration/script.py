@@ -6,15 +6,29 @@ import time
 import uuid
 from collections.abc import AsyncIterator
 
-from manystore.moves.tasks import Action
 from mystira.clients.service import Service
 from mystira.demonstration import steps
-from mystira.demonstration.report import Copied, Report, Step, failures_of, lag_of, load_of, pauses_of
-from mystira.demonstration.scene import Scene, Watcher, Wishes, one_step
+from mystira.demonstration.beginning import seed, settle
+from mystira.demonstration.deaths import open_deaths
+from mystira.demonstration.ending import compare
+from mystira.demonstration.report import (
+    Copied,
+    Moved,
+    Report,
+    Step,
+    failures_of,
+    lag_of,
+    load_of,
+    pauses_of,
+)
+from mystira.demonstration.scene import KINDS, Scene, Watcher, Wishes, one_step
 from mystira.demonstration.seeding import Seeds
 from mystira.demonstration.stage import START_SECONDS, stage
+from mystira.simulation.families import ACCOUNTS, PROFILES
 from mystira.simulation.processes import TrafficProcesses, share_out, traffic_processes
 from mystira.simulation.witness import Tally
+
+Copies = dict[str, Copied]
 
 
 async def demonstrate(wishes: Wishes, watcher: Watcher) -> Report:
@@ -26,38 +40,46 @@ async def demonstrate(wishes: Wishes, watcher: Watcher) -> Report:
     async with contextlib.AsyncExitStack() as stack:
         first: list[Step] = []
         async with one_step(watcher, first, "start a platform", seconds=START_SECONDS + 5) as result:
-            platform = await stack.enter_async_context(stage(wishes.folder))
+            platform = await stack.enter_async_context(stage(wishes.folder, workers=wishes.workers))
             roster = await platform.up()
             service = await stack.enter_async_context(Service.at(roster.address))
+            deaths = await stack.enter_async_context(open_deaths(platform))
             result.phrase = f"{len(roster.processes)} processes, {roster.address}"
-        scene = Scene(wishes, watcher, platform, service)
+        scene = Scene(wishes, watcher, platform, service, deaths)
         scene.steps += first
-        seeds = await steps.seed(scene)
+        seeds = await seed(scene)
         async with _traffic(scene, seeds, roster.address) as traffic:
-            copied = await _move(scene, seeds)
+            copies = await _move(scene, seeds)
             async with scene.step("stop the traffic") as result:
                 await traffic.stop()
                 result.phrase = f"{traffic.tally.requests:,} requests answered"
-        await steps.verify(scene, "verify all of it once more")
-        restarts = await steps.await_restart(scene)
-        tally = await steps.compare(scene, traffic)
+        await steps.verify_all(scene)
+        restarts = await steps.await_workers(scene)
+        tally = await compare(scene, traffic)
         return await asyncio.to_thread(
-            _report, scene, seeds, traffic, copied, tally, restarts, time.monotonic() - began
+            _report, scene, seeds, traffic, copies, tally, restarts, time.monotonic() - began
         )
 
 
-async def _move(scene: Scene, seeds: Seeds) -> Copied:
-    await steps.plan(scene, "plan the move", twins=len(seeds.twins))
-    if seeds.twins:
-        await steps.settle_twins(scene, seeds)
-        await steps.plan(scene, "plan again", twins=0)
-    copied = await steps.copy_through_a_kill(scene)
-    await steps.verify(scene, "verify")
-    await steps.cut(scene, "cut over", Action.CUT_OVER)
-    await steps.cut(scene, "cut back", Action.CUT_BACK)
-    await steps.verify(scene, "verify again")
-    await steps.cut(scene, "cut over again", Action.CUT_OVER)
-    return copied
+async def _move(scene: Scene, seeds: Seeds) -> Copies:
+    """There, back and there again, with everything on the way that must be refused."""
+    await steps.plan(scene, ACCOUNTS, {"not unique": len(seeds.twins)})
+    await steps.plan(scene, PROFILES, {"missing parent": len(seeds.orphans)})
+    await settle(scene, seeds)
+    await steps.plan_again(scene)
+    await steps.refuse(scene, *steps.CHILD_FIRST)
+    copies = await steps.copy_both(scene)
+    await steps.refuse(scene, *steps.UNPROVED)
+    for kind in KINDS:
+        await steps.verify(scene, kind)
+    await steps.refuse(scene, *steps.CHILD_AHEAD)
+    await steps.cut_over(scene)
+    await steps.refuse(scene, *steps.PARENT_BACK)
+    await steps.cut_back(scene)
+    for kind in KINDS:
+        await steps.verify(scene, kind, again=" again")
+    await steps.cut_over(scene, again=" again")
+    return copies
 
 
 @contextlib.asynccontextmanager
@@ -76,13 +98,11 @@ async def _traffic(scene: Scene, seeds: Seeds, url: str) -> AsyncIterator[Traffi
     )
     async with traffic_processes(folder, orders) as traffic:
         async with scene.step("let families in") as result:
-            while traffic.tally.requests < wishes.rate * wishes.breath / 2:  # noqa: ASYNC110  # other processes
+            while traffic.tally.requests < wishes.rate * wishes.breath:  # noqa: ASYNC110  # other processes
                 await asyncio.sleep(0.05)
             result.phrase = f"{wishes.rate:g} requests a second from {wishes.processes} processes"
-        watching = (
-            asyncio.create_task(scene.watch_lag(), name="lag"),
-            asyncio.create_task(_watch_traffic(scene, traffic), name="traffic"),
-        )
+        watching = [asyncio.create_task(scene.watch_lag(kind), name=f"lag of {kind}") for kind in KINDS]
+        watching.append(asyncio.create_task(_watch_traffic(scene, traffic), name="traffic"))
         try:
             yield traffic
         finally:
@@ -101,7 +121,7 @@ def _report(
     scene: Scene,
     seeds: Seeds,
     traffic: TrafficProcesses,
-    copied: Copied,
+    copies: Copies,
     tally: Tally,
     restarts: int,
     seconds: float,
@@ -111,15 +131,25 @@ def _report(
         seed=scene.wishes.seed,
         accounts=seeds.accounts,
         profiles=seeds.profiles,
+        workers=scene.wishes.workers,
         witness=tally,
         pauses=pauses,
-        copy=copied,
-        lag=lag_of(scene.lags),
+        kinds=tuple(_moved(scene, kind, copies[kind]) for kind in KINDS),
+        refused=tuple(scene.refused),
         load=load,
-        kills=scene.kills,
+        kills=len(scene.deaths.all),
         restarts=restarts,
-        certificate=scene.certificate,
         steps=tuple(scene.steps),
         seconds=round(seconds, 1),
         failures=failures_of(tally, pauses, load),
+    )
+
+
+def _moved(scene: Scene, kind: str, copied: Copied) -> Moved:
+    return Moved(
+        kind=kind,
+        copy=copied,
+        lag=lag_of(scene.lags[kind]),
+        killed_at=tuple(death.step for death in scene.deaths.all if death.kind == kind),
+        certificate=scene.certificates[kind],
     )

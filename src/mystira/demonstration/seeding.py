@@ -1,5 +1,6 @@
 """Puts accounts and profiles into the document store as a former system would have left them."""
 
+import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from random import Random
@@ -25,6 +26,8 @@ class Seeds(msgspec.Struct, frozen=True, kw_only=True):
     accounts: int
     profiles: int
     twins: tuple[tuple[str, ...], ...]
+    orphans: tuple[str, ...]
+    """Keys of profiles whose account does not exist."""
     others: tuple[str, ...]
     """Keys of some accounts that are in no pair."""
 
@@ -37,6 +40,7 @@ async def seed_documents(
     accounts: int,
     profiles_share: float,
     twins: int,
+    orphans: int,
     others: int,
     tell: Tell,
 ) -> Seeds:
@@ -53,14 +57,14 @@ async def seed_documents(
         if number % 500 == 0:
             tell(number)
     owners = [account["id"] for account in made if random.random() < profiles_share]
+    # Nobody has these ids: the former system never asked whether the account of a profile was there.
+    nowhere = [str(uuid.UUID(int=random.getrandbits(128), version=4)) for _ in range(orphans)]
     store = SqliteStore(settings.documents_path)
     await store.open()
     try:
         await store.adopt(ACCOUNTS, _noted(ledger, ACCOUNTS.name, made, spelling))
-        profiles = (make_profile(random, owner) for owner in owners)
-        profile_count = await store.adopt(
-            USER_PROFILES, _noted(ledger, USER_PROFILES.name, profiles, spelling)
-        )
+        profiles = [make_profile(random, owner) for owner in (*owners, *nowhere)]
+        await store.adopt(USER_PROFILES, _noted(ledger, USER_PROFILES.name, profiles, spelling))
     finally:
         await store.close()
     pairs = tuple(tuple(keys) for keys in by_email.values() if len(keys) > 1)
@@ -68,8 +72,9 @@ async def seed_documents(
     alone = [account["id"] for account in made if account["id"] not in paired]
     return Seeds(
         accounts=len(made),
-        profiles=profile_count,
+        profiles=len(profiles),
         twins=pairs,
+        orphans=tuple(profile["id"] for profile in profiles[len(owners) :]),
         others=tuple(random.sample(alone, min(others, len(alone)))),
     )
 

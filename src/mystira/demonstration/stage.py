@@ -62,6 +62,23 @@ class Stage:
         os.kill(pid, signal.SIGKILL)
         return pid
 
+    def kill_worker(self, node: str) -> int | None:
+        """SIGKILL the worker that calls itself so; returns its number, None where it is gone already."""
+        for process in self.roster.processes:
+            # The platform knows processes by their numbers, and a node has its own in its name.
+            if process.name.startswith("worker") and f"-{process.pid}-" in node:
+                try:
+                    os.kill(process.pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    return None
+                return process.pid
+        return None
+
+    def worker_restarts(self) -> int:
+        """How often workers were started again, all of them together."""
+        processes = self.roster.processes
+        return sum(process.restarts for process in processes if process.name.startswith("worker"))
+
     def restarts(self, name: str) -> int:
         """How often one of its processes was started again."""
         return next(process.restarts for process in self.roster.processes if process.name == name)
@@ -72,9 +89,10 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def stage(folder: Path) -> AsyncIterator[Stage]:
+async def stage(folder: Path, *, workers: int = 1) -> AsyncIterator[Stage]:
     """Start a platform in a folder, on a free port; it is gone when the block ends, and with this process."""
-    command = (sys.executable, "-m", "mystira", "up", "--json", "--port", "0", "--data-folder", str(folder))
+    words = ("up", "--json", "--port", "0", "--worker-processes", str(workers), "--data-folder", str(folder))
+    command = (sys.executable, "-m", "mystira", *words)
     program = Program(
         name="the platform",
         command=command,

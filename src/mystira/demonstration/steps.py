@@ -1,62 +1,52 @@
-"""The steps of a demonstration, each a function of the scene."""
+"""The steps of a move as a demonstration takes them, each a function of the scene."""
 
 import asyncio
 import time
-from collections.abc import Callable
-from random import Random
+from collections.abc import Mapping
 from typing import Any, Final
 
-from manystore.clock import SystemClock
+from manystore.moves.actions import side_by_side
 from manystore.moves.tasks import Action, Task
-from mystira.demonstration.comparison import compare_copy, compare_truth, open_pairs
-from mystira.demonstration.report import Copied
-from mystira.demonstration.scene import Result, Scene, StepFailedError
-from mystira.demonstration.seeding import Seeds, seed_documents
-from mystira.simulation.families import Family, change
-from mystira.simulation.ledger import read_ledgers
-from mystira.simulation.processes import TrafficProcesses
-from mystira.simulation.reading import read_back
-from mystira.simulation.requests import Requester
-from mystira.simulation.witness import Evidence, Finding, Tally, conclude
+from mystira.demonstration.deaths import amid_records
+from mystira.demonstration.report import Copied, Refused
+from mystira.demonstration.scene import KINDS, Scene, StepFailedError
+from mystira.simulation.families import ACCOUNTS, PROFILES
 
-_FORMER: Final = 300
-"""Former accounts that take part in the traffic."""
-_RESTART_SECONDS: Final = 20.0
+_COPY_SECONDS: Final = 120.0
+_QUEUE_SECONDS: Final = 30.0
 
 
-async def seed(scene: Scene) -> Seeds:
-    """Fill the document store with what a former system left."""
-    wishes = scene.wishes
-    async with scene.step("seed former accounts") as result:
-        with scene.ledger("seeds") as ledger:
-            seeds = await seed_documents(
-                scene.stage.settings,
-                ledger,
-                seed=wishes.seed,
-                accounts=wishes.accounts,
-                profiles_share=wishes.profiles_share,
-                twins=wishes.twins,
-                others=min(_FORMER, wishes.accounts // 4),
-                tell=lambda done: scene.watcher.goes(done, wishes.accounts),
-            )
-        result.phrase = (
-            f"{seeds.accounts:,} accounts and {seeds.profiles:,} profiles, version 0, "
-            f"{len(seeds.twins)} pairs with one e-mail address"
-        )
-    return seeds
-
-
-async def plan(scene: Scene, title: str, *, twins: int) -> None:
-    """Look for what cannot be moved, and find exactly the pairs that are left."""
+async def plan(scene: Scene, kind: str, expected: Mapping[str, int]) -> None:
+    """Look for what cannot be moved, and find exactly so many of each problem; a worker dies over it."""
+    title = f"plan {kind}"
     async with scene.step(title) as result:
-        plan = (await scene.take(title, Action.PLAN)).result or {}
-        result.phrase = f"{plan['records']:,} records read, "
-        result.phrase += "nothing in the way" if plan["isClear"] else "not clear"
+        await scene.deaths.healed()
+        async with scene.deaths.during(kind, "plan"):
+            task = await scene.take(title, kind, Action.PLAN)
+        plan = task.result or {}
+        result.phrase = f"{plan['records']:,} records read, {_outcome(plan)}{_loss(scene, task, 'plan')}"
         result.details += [line for finding in plan["findings"] for line in _finding_lines(finding)]
-        found = sum(finding["count"] for finding in plan["findings"] if finding["problem"] == "not unique")
-        others = [finding for finding in plan["findings"] if finding["problem"] != "not unique"]
-        if found != twins or others:
-            raise StepFailedError(title, f"{twins} pairs were to be found, and nothing else", result.details)
+        found = {finding["problem"]: finding["count"] for finding in plan["findings"]}
+        wanted = {problem: count for problem, count in expected.items() if count}
+        if found != wanted:
+            raise StepFailedError(title, f"{wanted} was to be found, and nothing else", result.details)
+
+
+async def plan_again(scene: Scene) -> None:
+    """Both kinds at once, with nothing in the way any more."""
+    title = "plan both again"
+    async with scene.step(title) as result:
+        tasks = await side_by_side(len(KINDS), lambda n: scene.take(title, KINDS[n], Action.PLAN))
+        for task in tasks:
+            plan = task.result or {}
+            if not plan["isClear"]:
+                lines = [line for finding in plan["findings"] for line in _finding_lines(finding)]
+                raise StepFailedError(title, f"{task.kind} is not clear", lines)
+        result.phrase = "nothing in the way"
+
+
+def _outcome(plan: dict[str, Any]) -> str:
+    return "nothing in the way" if plan["isClear"] else "not clear"
 
 
 def _finding_lines(finding: dict[str, Any]) -> list[str]:
@@ -64,121 +54,143 @@ def _finding_lines(finding: dict[str, Any]) -> list[str]:
     return [head, *(f"  {sample}" for sample in finding["samples"][:3])]
 
 
-async def settle_twins(scene: Scene, seeds: Seeds) -> None:
-    """Ask one of each pair for another e-mail address, as a person would: through the App API."""
-    title = "settle the pairs through the App API"
+def _loss(scene: Scene, task: Task, step: str) -> str:
+    """What a death led to, as the end of a phrase."""
+    if scene.deaths.of(task.kind, step) is None:
+        return ""
+    return f"; its worker killed, done by another ({task.attempts} attempts)"
+
+
+async def refuse(scene: Scene, kind: str, action: Action, why: str) -> None:
+    """Ask for a step that must not be taken, and show the reasons that are given."""
+    title = f"refused, as it must be: {why}"
     async with scene.step(title) as result:
-        with scene.ledger("settled") as ledger:
-            requester = Requester(scene.service, ledger, SystemClock())
-            for number, keys in enumerate(seeds.twins):
-                for key in keys[1:]:
-                    await _settle(requester, key, f"settled.{number}.{key[:8]}@families.example", title)
-        result.phrase = f"{len(seeds.twins)} e-mail addresses changed"
+        reasons = await scene.reasons(kind, action)
+        if not reasons:
+            raise StepFailedError(title, f"{action.value} of {kind} was not refused")
+        result.phrase = f"{action.value} of {kind}"
+        result.details += reasons
+        scene.refused.append(Refused(kind=kind, step=action.value, why=why, reasons=reasons))
 
 
-async def _settle(requester: Requester, key: str, email: str, title: str) -> None:
-    family = Family(0, "settling", Random(0), former=key)  # noqa: S311
-    await requester.carry_out(family, family.next_intent(), time.monotonic())
-    if family.account is None:
-        raise StepFailedError(title, f"account {key} could not be read")
-    intent = change("change e-mail", family.account, {"email": email})
-    experience = await requester.carry_out(family, intent, time.monotonic())
-    if experience.problem:
-        raise StepFailedError(title, f"account {key} could not be changed ({experience.problem})")
+async def copy_both(scene: Scene) -> dict[str, Copied]:
+    """Copy both kinds at once, each of which loses a worker in its middle: others go on where it stopped."""
+    title = "copy both at once"
+    async with scene.step(title, seconds=_COPY_SECONDS) as result:
+        await scene.deaths.healed()
+        copies = await side_by_side(len(KINDS), lambda n: _copy(scene, title, KINDS[n]))
+        await _await_queues(scene, title)
+        copied = dict(zip(KINDS, copies, strict=True))
+        result.phrase = ", ".join(f"{each.records:,} {kind}" for kind, each in copied.items())
+        for kind, each in copied.items():
+            death = scene.deaths.of(kind, "copy")
+            how = "" if death is None else f"; a worker killed at {death.done:,}"
+            waited = f"; {each.queued:,} waited for their parents" if each.queued else ""
+            result.details.append(f"{kind}: {each.seconds:.1f} s{how}{waited}")
+    return copied
 
 
-async def copy_through_a_kill(scene: Scene) -> Copied:
-    """Copy everything, and kill the worker in the middle: another one goes on where it stopped."""
-    title = "copy, killing the worker in the middle"
-    killed_at: int | None = None
-
-    def kill_in_the_middle(task: Task) -> None:
-        nonlocal killed_at
-        progress = task.progress
-        if killed_at is None and task.state == "running" and progress is not None and progress.done:
-            scene.stage.kill("worker")
-            scene.kills += 1
-            killed_at = progress.done
-
-    async with scene.step(title) as result:
-        began = time.monotonic()
-        task = await scene.take(title, Action.START, kill_in_the_middle)
-        seconds, copied = time.monotonic() - began, task.result or {}
-        if copied["refused"] or copied["queued"]:
-            raise StepFailedError(title, f"{copied['refused']} were refused, {copied['queued']} are queued")
-        how = "over before it could be killed" if killed_at is None else f"worker killed at {killed_at:,}"
-        result.phrase = f"{copied['records']:,} records, {how}; {task.attempts} attempts"
+async def _copy(scene: Scene, title: str, kind: str) -> Copied:
+    if kind != ACCOUNTS:
+        # A child follows its parent into the phase at once, not only when the parent's copy is complete.
+        while (await scene.admin.move(ACCOUNTS))["phase"] == "CosmosOnly":  # noqa: ASYNC110  # a service says so
+            await asyncio.sleep(0.02)
+    began = time.monotonic()
+    async with scene.deaths.during(kind, "copy", amid_records):
+        task = await scene.take(title, kind, Action.START)
+    copied = task.result or {}
+    if copied["refused"] and kind == ACCOUNTS:
+        raise StepFailedError(title, f"{copied['refused']} were refused")
     return Copied(
-        records=copied["records"], killed_at=killed_at, seconds=round(seconds, 2), rate=copied["rate"]
+        records=copied["records"],
+        seconds=round(time.monotonic() - began, 2),
+        rate=copied["rate"],
+        queued=copied["refused"],
     )
 
 
-async def verify(scene: Scene, title: str) -> None:
-    """Compare every record of both stores, and get a certificate for it."""
+async def _await_queues(scene: Scene, title: str) -> None:
+    """Wait until every child that came before its parent has followed it."""
+    try:
+        async with asyncio.timeout(_QUEUE_SECONDS):
+            for kind in KINDS:
+                while any((counts := (await scene.admin.move(kind))["queue"]).values()):
+                    if counts["dead"]:
+                        raise StepFailedError(title, f"{counts['dead']} changes of {kind} are dead")
+                    await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise StepFailedError(title, f"changes were still queued after {_QUEUE_SECONDS:.0f} s") from None
+
+
+async def verify(scene: Scene, kind: str, *, again: str = "") -> None:
+    """Compare every record of both stores, and get a certificate for it; a worker dies over it."""
+    title, step = f"verify {kind}{again}", f"verify{again}"
     async with scene.step(title) as result:
-
-        def kill_if_not_yet(task: Task) -> None:
-            # A copy of few records may end before it can be killed in its middle; then it is this one's turn.
-            if not scene.kills and task.state == "running":
-                scene.stage.kill("worker")
-                scene.kills += 1
-
-        found = (await scene.take(title, Action.VERIFY, kill_if_not_yet)).result or {}
-        if found["certificate"] is None:
-            reason = f"{found['differences']} differences, {found['queued']} queued"
-            raise StepFailedError(title, reason, found["samples"])
-        scene.certificate = found["certificate"]
-        result.phrase = f"{found['compared']:,} records agree"
-        result.details.append(f"certificate {scene.certificate}")
+        await scene.deaths.healed()
+        async with scene.deaths.during(kind, step):
+            task = await scene.take(title, kind, Action.VERIFY)
+        result.phrase = f"{_certified(scene, title, task):,} records agree{_loss(scene, task, step)}"
+        result.details.append(f"certificate {scene.certificates[kind]}")
 
 
-async def cut(scene: Scene, title: str, action: Action) -> None:
-    """Change the truth while everybody goes on, and let some time pass."""
+async def verify_all(scene: Scene) -> None:
+    """Compare everything once more, both kinds at once, with every worker at work."""
+    title = "verify both once more"
     async with scene.step(title) as result:
-        done = await scene.cut(title, action)
-        result.phrase = f"writes waited {done.pause * 1000:.0f} ms"
+        await scene.deaths.healed()
+        tasks = await side_by_side(len(KINDS), lambda n: scene.take(title, KINDS[n], Action.VERIFY))
+        result.phrase = f"{sum(_certified(scene, title, task) for task in tasks):,} records agree"
+        result.details += [f"certificate {scene.certificates[kind]}" for kind in KINDS]
+
+
+def _certified(scene: Scene, title: str, task: Task) -> int:
+    found = task.result or {}
+    if found["certificate"] is None:
+        reason = f"{task.kind} has {found['differences']} differences, {found['queued']} queued"
+        raise StepFailedError(title, reason, found["samples"])
+    scene.certificates[task.kind] = found["certificate"]
+    return int(found["compared"])
+
+
+async def cut_over(scene: Scene, *, again: str = "") -> None:
+    """Make PostgreSQL the truth of both kinds while everybody goes on: parents before children."""
+    for kind in KINDS:
+        await _cut(scene, kind, Action.CUT_OVER, f"cut over{again}")
+
+
+async def cut_back(scene: Scene) -> None:
+    """Make the documents the truth again: children before parents."""
+    for kind in reversed(KINDS):
+        await _cut(scene, kind, Action.CUT_BACK, "cut back")
+
+
+async def _cut(scene: Scene, kind: str, action: Action, step: str) -> None:
+    """Change the truth, let its worker die over it, and let some time pass."""
+    title = f"{step} {kind}"
+    async with scene.step(title) as result:
+        await scene.deaths.healed()
+        async with scene.deaths.during(kind, step):
+            done = await scene.cut(kind, action, step)
+        waited = (
+            "it died after the change" if done.pause is None else f"writes waited {done.pause * 1000:.0f} ms"
+        )
+        death = scene.deaths.of(kind, step)
+        result.phrase = waited if death is None else f"its worker killed; {waited}"
+        if done.drains > 1:
+            result.phrase += ", after another one had undone what the dead had announced"
         await asyncio.sleep(scene.wishes.breath)
 
 
-async def await_restart(scene: Scene) -> int:
-    """Wait until the killed worker is back, and say how often it was started again."""
-    title = "the worker is back"
-    async with scene.step(title, seconds=_RESTART_SECONDS) as result:
-        while (restarts := scene.stage.restarts("worker")) < scene.kills:  # noqa: ASYNC110  # a file says so
-            await asyncio.sleep(0.05)
-        result.phrase = f"{scene.kills} kills, {restarts} restarts"
+async def await_workers(scene: Scene) -> int:
+    """Wait until every killed worker is back, and say how often they were started again."""
+    async with scene.step("all workers are back", seconds=_QUEUE_SECONDS) as result:
+        await scene.deaths.healed()
+        restarts = scene.deaths.restarts
+        result.phrase = f"{len(scene.deaths.all)} killed, {restarts} started again"
     return restarts
 
 
-async def compare(scene: Scene, traffic: TrafficProcesses) -> Tally:
-    """Let the witness look: through the App API, at the truth directly, and at the copy."""
-    folder = scene.wishes.folder / "witness"
-    ledgers = [folder / "seeds.jsonl", folder / "settled.jsonl", *traffic.ledgers]
-    async with scene.step("the witness compares") as result:
-        evidence = await asyncio.to_thread(lambda: Evidence(read_ledgers(ledgers)))
-        touched = sorted(evidence.touched)
-        findings: list[Finding] = await read_back(
-            scene.service, evidence, touched, lambda done: scene.watcher.goes(done, len(touched), "App API")
-        )
-        async with open_pairs(scene.stage.settings) as pairs:
-            for pair in pairs:
-                findings += await compare_truth(pair, evidence, _goes(scene, "truth"))
-                findings += await compare_copy(pair, _goes(scene, "copy"))
-        tally = conclude(evidence, findings)
-        result.phrase = _verdict(result, tally)
-    return tally
-
-
-def _goes(scene: Scene, where: str) -> Callable[[int], None]:
-    return lambda done: scene.watcher.goes(done, None, where)
-
-
-def _verdict(result: Result, tally: Tally) -> str:
-    result.details += [
-        f"{found.sort}: {found.kind}/{found.key} ({found.where}): {found.detail}"
-        for found in tally.findings[:10]
-    ]
-    return (
-        f"{tally.records:,} records, {tally.acknowledged:,} acknowledged writes: "
-        f"{tally.lost} lost, {tally.divergent} divergent"
-    )
+CHILD_FIRST: Final = (PROFILES, Action.START, "a child before its parent")
+UNPROVED: Final = (ACCOUNTS, Action.CUT_OVER, "a cut-over without a certificate")
+CHILD_AHEAD: Final = (PROFILES, Action.CUT_OVER, "a child's truth before its parent's")
+PARENT_BACK: Final = (ACCOUNTS, Action.CUT_BACK, "a parent back before its child")

@@ -241,7 +241,8 @@ def read(record: Known) -> Intent:
 def read_unknown(kind: str, key: str) -> Intent:
     """Look at a record that was there before anybody here came."""
     path = f"{ROUTES[kind]}/{quote(key, safe='')}"
-    return Intent(operation="read account", method="GET", path=path, kind=kind)
+    operation = f"read {'account' if kind == ACCOUNTS else 'profile'}"
+    return Intent(operation=operation, method="GET", path=path, kind=kind)
 
 
 def find(record: Known) -> Intent:

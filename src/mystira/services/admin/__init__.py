@@ -1,4 +1,4 @@
-"""The Admin API: moves of kinds between stores, what waits in the sync queue, records side by side."""
+"""The Admin API: moves of kinds between stores, changes that wait, rogue writes, records side by side."""
 
 from typing import Final
 
@@ -8,6 +8,7 @@ from mystira.services.admin.certificates import certificate_operations
 from mystira.services.admin.comparison import comparison_operations
 from mystira.services.admin.moves import move_operations
 from mystira.services.admin.queue import queue_operations
+from mystira.services.admin.rogue_writes import rogue_operations
 
 _DESCRIPTION: Final = (
     "Moves kinds of records between their stores while they are written. A step is asked for, answered with "
@@ -27,6 +28,7 @@ def admin_api(platform: Platform) -> Service:
             *move_operations(platform),
             *certificate_operations(platform),
             *queue_operations(platform),
+            *rogue_operations(platform),
             *comparison_operations(platform),
         ),
         path_parameters={
@@ -34,6 +36,7 @@ def admin_api(platform: Platform) -> Service:
             "key": PathParameter(
                 meaning="The record's key.", form=str, example="01941f29-7c00-7aaa-9aaa-aaaaaaaaaaaa"
             ),
+            "version": PathParameter(meaning="The version that a rogue write left.", form=int, example="7"),
             "name": PathParameter(
                 meaning="The certificate's name.",
                 form=str,
@@ -44,6 +47,7 @@ def admin_api(platform: Platform) -> Service:
             "moves": "Where each kind stands, and the steps of its move.",
             "certificates": "The proofs that two stores agreed.",
             "queue": "Changes that a copy could not take yet, or gave up.",
+            "rogue writes": "Writes that were made behind the engine's back, kept until somebody decides.",
             "records": "One record as both stores hold it.",
         },
     )

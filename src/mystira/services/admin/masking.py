@@ -7,7 +7,7 @@ record was asked for by. A property that was never declared could be anything, s
 from collections.abc import Sequence
 from typing import Any, Final
 
-from manystore.records import Content, Field, Kind, Label
+from manystore.records import Content, Field, Kind, Label, parse
 
 _OPEN: Final = (Label.PUBLIC, Label.INTERNAL)
 
@@ -18,6 +18,33 @@ def mask(kind: Kind, content: Content | None) -> Content | None:
         return None
     masked = _mask_part(kind.fields, content)
     return masked | {"id": content["id"]} if "id" in content else masked
+
+
+def mask_evidence(kind: Kind, evidence: str, *, is_masked: bool) -> Any:
+    """What a store kept of a rogue write, as JSON, without personal values where it is to be masked.
+
+    A document is masked as a record is. Of rows only table, operation and names of columns stay, since
+    columns carry no labels. What is no JSON is text that nobody can judge.
+    """
+    try:
+        written = parse(evidence)
+    except ValueError:
+        written = evidence
+    if not is_masked or written is None:
+        return written
+    if isinstance(written, dict):
+        return mask(kind, written)
+    if isinstance(written, list):
+        return [_mask_row(row) for row in written]
+    return f"[{Label.RESTRICTED.value}]"
+
+
+def _mask_row(row: Any) -> Any:
+    hidden = f"[{Label.RESTRICTED.value}]"
+    if not isinstance(row, dict) or not isinstance(row.get("row"), dict):
+        return hidden
+    columns = {name: None if value is None else hidden for name, value in row["row"].items()}
+    return {name: row[name] for name in ("table", "operation") if name in row} | {"row": columns}
 
 
 def _mask_part(fields: Sequence[Field], content: Content) -> Content:

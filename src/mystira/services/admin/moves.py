@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from manystore.errors import StepRefusedError
 from manystore.moves.conditions import absolute_reasons, overridable_reasons, valid_certificate
-from manystore.moves.tasks import Action, Override, Task
+from manystore.moves.tasks import Action, Depth, Override, Task
 from manystore.placement import Phase, State, read_state
 from mystira.domain.ids import make_id
 from mystira.http.operations import Answer, Call, Operation, show
@@ -37,7 +37,8 @@ _LEADS: Final[dict[Action, tuple[tuple[Phase, ...], Phase]]] = {
 _WORDS: Final = {
     Action.PLAN: ("planMove", "Find what the target would refuse, before anything is written"),
     Action.START: ("startMove", "Let the target follow, and copy what was there before"),
-    Action.VERIFY: ("verifyMove", "Compare both stores in full; a certificate where they agree"),
+    Action.VERIFY: ("verifyMove", "Compare both stores; a certificate where all was compared, and agrees"),
+    Action.REPAIR: ("repairMove", "Settle whatever the two stores disagree about"),
     Action.CUT_OVER: ("cutOver", "Make PostgreSQL the truth"),
     Action.CUT_BACK: ("cutBack", "Make the documents the truth again"),
     Action.RECHECK: ("recheckCertificate", "Compute the newest certificate's digests anew"),
@@ -59,6 +60,20 @@ class Step(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fie
     """
 
     override_reason: Reason | None = None
+
+
+class Verification(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How deeply to compare: every byte (`full`, which alone gives a certificate), keys and `versions` alone,
+    or what was touched `since` the certificate that holds now.
+    """
+
+    depth: Depth = "full"
+
+
+class Repair(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why differences are to be settled without looking at each; it is written down."""
+
+    reason: Reason
 
 
 class MoveRoutes:
@@ -83,23 +98,46 @@ class MoveRoutes:
             raise ProblemError("not_found", f"No step of {kind} was ever asked for.")
         return show(task)
 
-    async def request(self, action: Action, call: Call[Step]) -> Answer:
+    async def step(self, action: Action, call: Call[Step]) -> Answer:
         """Ask for a step."""
+        reason = call.sent.override_reason
+        override = None if reason is None else Override(actor=actor_of(call), reason=reason)
+        return await self._request(action, call, override=override)
+
+    async def verify(self, call: Call[Verification]) -> Answer:
+        """Ask for a comparison."""
+        return await self._request(Action.VERIFY, call, depth=call.sent.depth)
+
+    async def repair(self, call: Call[Repair]) -> Answer:
+        """Ask for a repair."""
+        return await self._request(Action.REPAIR, call, reason=call.sent.reason)
+
+    async def _request(
+        self,
+        action: Action,
+        call: Call[Any],
+        *,
+        override: Override | None = None,
+        depth: Depth | None = None,
+        reason: str | None = None,
+    ) -> Answer:
         kind, actor = call.path["kind"], actor_of(call)
         board = self._platform.board(kind)
-        reason = call.sent.override_reason
-        override = None if reason is None else Override(actor=actor, reason=reason)
         present = await board.task()
         # While another task is open nothing else is worth saying, and the board itself says it.
         if present is None or not present.is_open:
-            await self._demand(action, kind, is_overridden=override is not None)
-        task = await board.request(action, task_id=make_id(), actor=actor, override=override)
+            await self._demand(action, kind, depth, is_overridden=override is not None)
+        task = await board.request(
+            action, task_id=make_id(), actor=actor, override=override, depth=depth, reason=reason
+        )
         return show(task, status=202, headers={"Location": f"{PREFIX}/moves/{kind}/task"})
 
-    async def _demand(self, action: Action, kind: str, *, is_overridden: bool) -> None:
+    async def _demand(self, action: Action, kind: str, depth: Depth | None, *, is_overridden: bool) -> None:
         """Raise StepRefusedError for what is known to be unmet now; the worker looks again."""
         state = await read_state(self._platform.placement(kind))
-        reasons = _misplaced(action, kind, state) or _missing_basis(self._platform, action, kind, state)
+        reasons = _misplaced(action, kind, state) or _missing_basis(
+            self._platform, action, kind, state, depth
+        )
         phase = _LEADS[action][1] if action in _LEADS else state.phase
         if not reasons and phase is not state.phase:
             reasons = await absolute_reasons(self._platform.family, kind, state, phase)
@@ -121,12 +159,14 @@ def _misplaced(action: Action, kind: str, state: State) -> list[str]:
     return [f"{action.value} leads on from {before}, and {kind} is at {PHASE_NAMES[state.phase]}."]
 
 
-def _missing_basis(platform: Platform, action: Action, kind: str, state: State) -> list[str]:
+def _missing_basis(
+    platform: Platform, action: Action, kind: str, state: State, depth: Depth | None
+) -> list[str]:
     """Why there is nothing that the action could look at."""
-    if action is Action.VERIFY and not state.phase.has_copy:
+    if action in (Action.VERIFY, Action.REPAIR) and not state.phase.has_copy:
         phase = PHASE_NAMES[state.phase]
         return [f"At {phase} there is no copy to compare with: start the move first."]
-    if action is Action.RECHECK:
+    if action is Action.RECHECK or depth == "since":
         _, reason = valid_certificate(platform.certificates, platform.placement(kind), state)
         return [] if reason is None else [reason]
     return []
@@ -164,20 +204,25 @@ def move_operations(platform: Platform) -> tuple[Operation[Any], ...]:
     )
 
 
-def _step(routes: MoveRoutes, action: Action) -> Operation[Step]:
+def _step(routes: MoveRoutes, action: Action) -> Operation[Any]:
     name, summary = _WORDS[action]
-    return Operation(
+    asking = functools.partial(
+        Operation,
         method="POST",
         path=f"/moves/{{kind}}/{action.value}",
         name=name,
         summary=summary,
         description="Answers with the task that a worker takes up; ask for the task to see how it fares.",
         tag="moves",
-        takes=Step,
-        has_optional_body=True,
-        handle=functools.partial(routes.request, action),
         answers={202: Task},
         refuses=("unknown_kind", "step_refused"),
         names_actor=True,
-        example={},
     )
+    if action is Action.REPAIR:
+        example = {"reason": "Ticket 4711: rows were lost by a script."}
+        return asking(takes=Repair, handle=routes.repair, example=example)
+    if action is Action.VERIFY:
+        example = {"depth": "versions"}
+        return asking(takes=Verification, handle=routes.verify, has_optional_body=True, example=example)
+    handle = functools.partial(routes.step, action)
+    return asking(takes=Step, handle=handle, has_optional_body=True, example={})

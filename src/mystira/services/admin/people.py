@@ -1,7 +1,7 @@
 """Who asks, and for what reason they may see what is masked."""
 
 import re
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 from msgspec import Meta, Struct
 
@@ -36,9 +36,10 @@ def actor_of(call: Call[Any]) -> str:
     return actor
 
 
-async def note_reading(
-    store: Store, clock: Clock, call: Call[Unmasking], *, action: str, subject: str
-) -> bool:
+U = TypeVar("U", bound=Unmasking)
+
+
+async def note_reading(store: Store, clock: Clock, call: Call[U], *, action: str, subject: str) -> bool:
     """Whether personal values may be shown; if so it has been written down who sees them and why."""
     actor = actor_of(call)
     if call.sent.reason is None:

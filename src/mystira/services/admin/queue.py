@@ -1,7 +1,5 @@
 """What waits in a kind's sync queue, and what a person can do about it."""
 
-import base64
-import binascii
 import datetime as dt
 import functools
 from typing import Annotated, Any
@@ -11,9 +9,9 @@ from msgspec import Meta, Struct
 from manystore.followers.queue import Entry, QueueState, SyncQueue
 from manystore.records import Content, Kind, parse
 from mystira.http.operations import Answer, Call, Operation, show
-from mystira.http.problems import ProblemError
 from mystira.http.queries import Nothing
 from mystira.platform import Platform
+from mystira.services.admin.continuations import continuation_after, read_continuation
 from mystira.services.admin.keys import key_of, not_found
 from mystira.services.admin.masking import mask
 from mystira.services.admin.people import Reason, Unmasking, actor_of, note_reading
@@ -91,7 +89,7 @@ class QueueRoutes:
     async def search(self, call: Call[QueueSearch]) -> Answer:
         """Queued changes, masked."""
         kind, queue = await self._queue(call)
-        after = _key_of(call.sent.continuation)
+        after = read_continuation(call.sent.continuation)
         wanted = [
             entry
             for entry in await queue.entries()
@@ -99,7 +97,7 @@ class QueueRoutes:
         ]
         here = wanted[: call.sent.limit]
         items = [_queued(kind, entry, is_masked=True) for entry in here]
-        continuation = _continuation(here[-1].key) if len(wanted) > len(here) else None
+        continuation = continuation_after(here[-1].key) if len(wanted) > len(here) else None
         return show(Queue(items=items, continuation=continuation))
 
     async def read(self, call: Call[Unmasking]) -> Answer:
@@ -156,20 +154,6 @@ def _queued(kind: Kind, entry: Entry, *, is_masked: bool) -> Queued:
         is_masked=is_masked,
         change=mask(kind, change) if is_masked else change,
     )
-
-
-def _continuation(key: str) -> str:
-    return base64.urlsafe_b64encode(key.encode()).decode("ascii")
-
-
-def _key_of(continuation: str | None) -> str | None:
-    if continuation is None:
-        return None
-    try:
-        return base64.b64decode(continuation.encode("ascii"), b"-_", validate=True).decode()
-    except (binascii.Error, ValueError) as error:
-        detail = "The continuation cannot be read."
-        raise ProblemError("invalid_continuation", detail, path="continuation") from error
 
 
 def queue_operations(platform: Platform) -> tuple[Operation[Any], ...]:
