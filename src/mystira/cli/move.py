@@ -82,7 +82,7 @@ async def verify(
     depth: Annotated[
         Depth,
         Parameter(
-            help="full: every byte; versions: keys and versions alone, many times faster; since: what was "
+            help="full: every byte; versions: keys and versions, no content; since: what was "
             "touched since the certificate. Only full writes a certificate."
         ),
     ] = "full",
