@@ -24,6 +24,7 @@ SUFFERS: Final = 4.0
 FELT: Final = 0.25
 """Seconds that a batch must take for anybody to be bothered by it."""
 LONGEST_PAUSE: Final = 5.0
+_SHORTEST_WAIT: Final = 0.1
 PATIENCE: Final = 300.0
 """Seconds for which a store may stay away before a range is given up."""
 
@@ -70,17 +71,21 @@ class Pace:
 
         Raises UnavailableError where it stays away for longer than PATIENCE.
         """
-        until, wait = self._clock.monotonic() + PATIENCE, 0.1
+        until, wait = self._clock.monotonic() + PATIENCE, _SHORTEST_WAIT
         while True:
             try:
                 return await call()
             except UnavailableError as error:
                 if self._clock.monotonic() >= until:
                     raise
-                does = "throttles" if isinstance(error, ThrottledError) else "is not available"
-                self._slow_down(f"{error.subject} {does}")
-                await self._clock.sleep(max(error.retry_after, wait))
-                wait = min(2 * wait, LONGEST_PAUSE)
+                if isinstance(error, ThrottledError):
+                    # It knows best when it can be asked again; guessing longer waits would be no kindness.
+                    self._slow_down(f"{error.subject} throttles")
+                    await self._clock.sleep(max(error.retry_after, _SHORTEST_WAIT))
+                else:
+                    self._slow_down(f"{error.subject} is not available")
+                    await self._clock.sleep(max(error.retry_after, wait))
+                    wait = min(2 * wait, LONGEST_PAUSE)
 
     async def merge(self, store: str, records: int, call: Callable[[], Awaitable[T]]) -> T:
         """Ask a store to take a batch, and learn from how long that takes. Raises UnavailableError."""
