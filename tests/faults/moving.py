@@ -43,7 +43,8 @@ class Workers:
         # By name it comes after those before it, so the first one minds the others for as long as it lives.
         name = f"worker-{next(self._numbers):03}"
         process = await asyncio.create_subprocess_exec(
-            *("setpriv", "--pdeathsig=KILL", sys.executable, "-m", "tests.faults.moving_child", *self._arguments, name),
+            *("setpriv", "--pdeathsig=KILL", sys.executable, "-m", "tests.faults.moving_child"),
+            *(*self._arguments, name),
             cwd=ROOT,
             stdin=PIPE,
             stdout=PIPE,
