@@ -179,17 +179,23 @@ async def everything(store: Store, kind: Kind) -> dict[str, tuple[int, object]]:
 async def stage(folder: Path, server_url: str) -> AsyncIterator[Stage]:
     """A stage over a database of its own."""
     name = f"moving_{uuid.uuid4().hex}"
-    owner = await asyncpg.connect(server_url)
-    await owner.execute(f'create database "{name}"')
+    await _as_owner(server_url, f'create database "{name}"')
     url = server_url.rpartition("/")[0] + f"/{name}"
     await prepare(url)
     source, target = SqliteStore(folder / "documents.sqlite"), PostgresStore(url, MAPPINGS)
     async with contextlib.AsyncExitStack() as stack:
-        stack.push_async_callback(owner.close)
-        stack.push_async_callback(owner.execute, f'drop database "{name}" with (force)')
+        stack.push_async_callback(_as_owner, server_url, f'drop database "{name}" with (force)')
         for store in (source, target):
             stack.push_async_callback(store.close)
             await store.open()
         made = Stage(folder, url, source, target)
         stack.push_async_callback(made.workers.end)
         yield made
+
+
+async def _as_owner(server_url: str, statement: str) -> None:
+    owner = await asyncpg.connect(server_url)
+    try:
+        await owner.execute(statement)
+    finally:
+        await owner.close()
