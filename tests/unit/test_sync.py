@@ -1,5 +1,6 @@
 """The sync follower and its queue: nothing is passed over, nothing is hidden."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,15 +11,16 @@ import pytest
 
 from manystore.errors import NotRepresentableError, StepRefusedError, UnavailableError, UniqueError
 from manystore.followers.queue import MAX_ATTEMPTS, Audited, SyncQueue
+from manystore.followers.runner import SyncRunner
 from manystore.followers.sync import Track
 from manystore.moves.tasks import Action
-from manystore.placement import Placement, read_state
+from manystore.placement import Leases, Placement, read_state
 from manystore.records import Record
 from manystore.stores.store import Store
 from manystore.testing.samples import PEOPLE
 from tests.unit.clocks import ManualClock
 from tests.unit.faults import FaultPlan, FaultyStore
-from tests.unit.moving import Person, Scene, adopt, memory_scene, person
+from tests.unit.moving import LEASE, Person, Scene, adopt, memory_scene, person
 
 
 @pytest.fixture
@@ -161,3 +163,24 @@ async def test_retries_wait_longer_each_time_and_not_for_ever() -> None:
         assert waits == sorted(waits)
         assert waits[0] < 0.2
         assert entry.state == "dead"
+
+
+async def test_a_worker_that_stands_by_follows_once_the_one_before_it_is_dead(scene: Scene) -> None:
+    """A claim that nobody renews is taken over, though it was never let go."""
+    claim = await scene.target.note("sync/people/claim")
+    dead = msgspec.json.encode({"owner": "killed", "beat": 7})
+    await scene.target.write_note(claim.name, dead, expected=claim.revision)
+    await rename(scene, 0, name="Renamed")
+    clock = ManualClock()
+    leases = Leases(list(scene.family.values()), node="standby", clock=clock, lease=LEASE)
+    runner = SyncRunner([scene.people], leases, owner="standby", clock=clock, randomness=scene.random)
+    following = asyncio.create_task(runner.run())
+    track = await scene.track()
+    async with asyncio.timeout(20.0):
+        while await track.position() < await scene.source.head(PEOPLE):
+            await asyncio.sleep(0)
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    copied = await scene.target.get(PEOPLE, person(0).id)
+    assert copied is not None
+    assert cast(dict[str, object], copied.content)["name"] == "Renamed"

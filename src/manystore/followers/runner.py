@@ -14,12 +14,14 @@ from manystore.clock import Clock
 from manystore.errors import ManystoreError, UnavailableError
 from manystore.followers.claim import Claim
 from manystore.followers.sync import Track
-from manystore.placement import Leases, Placement, State, shut_copy
+from manystore.placement import Leases, Placement, Side, State, shut_copy
 from manystore.stores.store import Store
 
 _IDLE: Final = 0.005
 _MOST_IDLE: Final = 0.04
 """Seconds between two looks at a log in which nothing happens; half of it is the least lag on average."""
+_STAND_BY: Final = 0.1
+"""Seconds between two looks at a claim that another worker holds."""
 _RETRY_EVERY: Final = 0.1
 _MEASURE_EVERY: Final = 0.25
 
@@ -92,12 +94,17 @@ class SyncRunner:
 
     async def _follow(self, placement: Placement) -> None:
         pause = _IDLE
+        # Kept for as long as this worker runs: that a holder is dead is seen only by who looks again.
+        claims = {side: self._claim(placement, placement.store(side)) for side in Side}
         while True:
             try:
                 state = await self._leases.refresh(placement.kind.name)
+                claim, is_ours = claims[state.truth.other], True
                 if state.phase.has_copy:
-                    await self._follow_while(placement, state)
-                pause = _IDLE
+                    is_ours = await claim.hold()
+                    if is_ours:
+                        await self._follow_while(placement, state, claim)
+                pause = _IDLE if is_ours else _STAND_BY
             except UnavailableError as error:
                 pause = min(2 * pause + error.retry_after / 10, 2.0)
                 log.warning("sync.unavailable", kind=placement.kind.name, reason=str(error), again_in=pause)
@@ -107,11 +114,13 @@ class SyncRunner:
                 log.warning("sync.failed", kind=placement.kind.name, reason=str(error))
             await self._clock.sleep(pause)
 
-    async def _follow_while(self, placement: Placement, state: State) -> None:
+    def _claim(self, placement: Placement, copy: Store) -> Claim:
+        name = f"sync/{placement.kind.name}/claim"
+        return Claim(copy, name, owner=self._owner, clock=self._clock)
+
+    async def _follow_while(self, placement: Placement, state: State, claim: Claim) -> None:
         """Follow one direction for as long as the state lasts and this worker holds the claim."""
         track = Track(placement, state, clock=self._clock, randomness=self._random)
-        name = f"sync/{placement.kind.name}/claim"
-        claim = Claim(track.copy, name, owner=self._owner, clock=self._clock)
         meter = _LagMeter(self._clock)
         await shut_copy(placement, state)
         retried, idle = float("-inf"), _IDLE
