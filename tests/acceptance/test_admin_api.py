@@ -15,7 +15,7 @@ from tests.refusals import check_problem
 from tests.serving import Api, Body, served_api
 
 MOVES, QUEUE = "/admin/api/moves", "/admin/api/queue"
-STEPS = ("plan", "start", "verify", "cut-over", "cut-back", "recheck", "finish", "reopen")
+STEPS = ("plan", "start", "verify", "repair", "cut-over", "cut-back", "recheck", "finish", "reopen")
 NOBODY = "00000000-0000-7000-8000-000000000000"
 
 
@@ -109,7 +109,8 @@ async def test_one_step_at_a_time(quick: Api) -> None:
     first = await quick.client.post(f"{MOVES}/accounts/plan")
     assert first.status_code == 202
     for step in STEPS:
-        problem = check_problem(await quick.client.post(f"{MOVES}/accounts/{step}"))
+        sent = {"reason": "to be sure"} if step == "repair" else {}
+        problem = check_problem(await quick.client.post(f"{MOVES}/accounts/{step}", json=sent))
         assert problem["code"] == "step_refused"
         assert problem["reasons"][0].startswith("plan is requested")
     assert (await quick.client.get(f"{MOVES}/accounts/task")).json()["id"] == first.json()["id"]

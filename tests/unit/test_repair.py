@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from manystore.conflicts import ByFunction, Resolver, VectorClocks, lower_of
-from manystore.errors import NotRepresentableError, StepRefusedError
+from manystore.errors import NotRepresentableError, StaleEpochError, StepRefusedError
 from manystore.followers.queue import Audited
 from manystore.followers.settling import Decision, keep_truth, reassert, settle_rogue_write
 from manystore.moves.procedures import Result
@@ -247,6 +247,19 @@ async def test_a_settled_rogue_write_replays_what_waits_behind_it(scene: Scene) 
     assert await settle_rogue_write(track, state, scene.target, rogue, decision, clock=scene.clock)
     await track.reach(await scene.source.head(PEOPLE))
     assert (await verify(scene))["certificate"]
+
+
+async def test_a_decision_by_an_old_state_is_refused(scene: Scene) -> None:
+    """Once the truth has moved, the other store is the copy; who does not know that forgets nothing."""
+    track, state = await scene.track(), await read_state(scene.people)
+    await verify(scene)
+    await scene.do(Action.CUT_OVER)
+    go_behind(scene.source, 2, content_of(2, name="Rogue"))
+    [rogue] = await scene.source.rogue_writes(PEOPLE)
+    decision = Decision(keep="truth", actor="kim", reason="written by mistake")
+    with pytest.raises(StaleEpochError):
+        await settle_rogue_write(track, state, scene.source, rogue, decision, clock=scene.clock)
+    assert await scene.source.rogue_writes(PEOPLE) == [rogue]
 
 
 # -- depths --------------------------------------------------------------------------------------------

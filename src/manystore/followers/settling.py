@@ -15,7 +15,7 @@ from manystore.conflicts import Resolver
 from manystore.errors import RefusedError, StaleEpochError, StepRefusedError, VersionConflictError
 from manystore.followers.queue import audit
 from manystore.followers.sync import Track
-from manystore.placement import State
+from manystore.placement import State, read_state
 from manystore.records import Content, Record, canonical
 from manystore.stores.store import RogueWrite, Store
 
@@ -223,6 +223,7 @@ async def settle_rogue_write(
     """Decide about one rogue write: the truth's word stands, or what was written becomes the truth's.
 
     Returns what was written at the truth, if anything had to be. Audited with the evidence before that.
+    Raises StaleEpochError where the phase has changed since `state`; the rogue write is then still kept.
     Raises StepRefusedError where the rogue content is wanted, and something else stands in its place by now.
     """
     subject = f"{track.kind.name}/{rogue.key} version {rogue.version} in {store.name}: {rogue.evidence}"
@@ -242,5 +243,19 @@ async def settle_rogue_write(
         record = await reassert(track, state, rogue.key, keep_rogue)
     elif store is track.copy:
         record = await reassert(track, state, rogue.key, keep_truth)
+    await _assert_current(track, state)
     await store.forget_rogue_write(track.kind, rogue)
     return record
+
+
+async def _assert_current(track: Track, state: State) -> None:
+    """Where nothing had to be written, no store has checked the epoch, and the truth may have moved."""
+    present = await read_state(track.placement)
+    if present.epoch != state.epoch:
+        raise StaleEpochError(
+            store=track.truth.name,
+            kind=track.kind.name,
+            expected=state.epoch,
+            actual=present.epoch,
+            admits=present.takes_writes,
+        )

@@ -108,6 +108,8 @@ class RogueRoutes:
             raise not_found(placement.kind, key)
         decision = Decision(keep=sent.keep, actor=actor, reason=sent.reason)
         record = None
+        # What a lease knows may be some moments old, and which store is the copy decides what is to be done.
+        await self._platform.leases.refresh(kind)
         async with self._platform.leases.writing(kind) as state:
             track = await self._platform.track(kind, state)
             for store, rogue in found:
