@@ -11,8 +11,9 @@ from manystore.moves.parents import SAMPLES
 from manystore.moves.plan import PAGE, plan
 from manystore.moves.tasks import Action
 from manystore.placement import read_state
-from manystore.records import Record
-from manystore.stores.store import Applied, Store
+from manystore.records import Kind, Record
+from manystore.stores.memory import MemoryStore
+from manystore.stores.store import Applied, KeyRange, Store
 from manystore.testing.samples import LETTERS, PEOPLE, key_of, letter, person
 from tests.unit.moving import Scene, memory_scene
 
@@ -45,6 +46,29 @@ async def test_missing_parents_are_found_before_the_move(scene: Scene) -> None:
     assert set(finding["samples"]) == {f"{key_of(10 + n)}: no people/{key_of(n)}" for n in (2, 3)}
     assert "people" in finding["remedy"]
     assert (await scene.do(Action.PLAN, "people"))["isClear"] is True
+
+
+class LetGoMeanwhile(MemoryStore):
+    """Every page is old by the time it is looked at: a child has let go of its parent, which is gone."""
+
+    async def scan(self, kind: Kind, key_range: KeyRange, limit: int) -> list[Record]:
+        """The page as it was before the last two writes."""
+        page = await super().scan(kind, key_range, limit)
+        if kind is LETTERS:
+            await self.apply(LETTERS, [Record(key_of(11), 1, letter(11, 1, personId=None))])
+            await self.apply(PEOPLE, [Record(key_of(1), 1, None)])
+        return page
+
+
+async def test_a_parent_that_goes_after_its_child_let_go_is_not_missed(tmp_path: Path) -> None:
+    """While people go on, a page that was read before is no proof: the child is asked once more."""
+    source, target = LetGoMeanwhile("documents"), MemoryStore("tables")
+    await source.open()
+    await target.open()
+    scene = Scene(source, target, tmp_path)
+    await put(source, old(person(1)), old(letter(11, 1)), old(letter(12, 2)))
+    (finding,) = (await scene.do(Action.PLAN, "letters"))["findings"]
+    assert finding["samples"] == [f"{key_of(12)}: no people/{key_of(2)}"]
 
 
 async def test_mended_records_are_found_no_more(scene: Scene) -> None:

@@ -27,9 +27,13 @@ class ParentSearch:
 
     That is the truth of the parent's own placement, since from there it will be in the target before its
     child; or the target itself, for a parent that has no placement.
+
+    Writes go on meanwhile. A parent may go after its child let go of it, and the page was read before both:
+    so a child whose parent is missing is read once more (from `truth`), and counts if it still points there.
     """
 
-    def __init__(self, bonds: Sequence[tuple[Parent, Kind, Store]]) -> None:
+    def __init__(self, kind: Kind, truth: Store, bonds: Sequence[tuple[Parent, Kind, Store]]) -> None:
+        self._kind, self._truth = kind, truth
         self._bonds = [(bond, kind, store, Orphans(bond.field, kind.name)) for bond, kind, store in bonds]
 
     @classmethod
@@ -42,7 +46,7 @@ class ParentSearch:
                 bonds.append((bond, there.kind, there.truth(await read_state(there))))
             elif bond.kind in kinds:
                 bonds.append((bond, kinds[bond.kind], placement.copy(state)))
-        return cls(bonds)
+        return cls(placement.kind, placement.truth(state), bonds)
 
     async def look(self, page: Sequence[Record]) -> None:
         """Note whose parent is missing. Raises UnavailableError where the parents' store cannot be asked."""
@@ -53,7 +57,13 @@ class ParentSearch:
                 continue
             found = await store.get_many(kind, wanted)
             gone = {key for key in wanted if key not in found or found[key].is_deleted}
-            lost = [f"{key}: no {kind.name}/{parent}" for key, parent in pointing if parent in gone]
+            left = {key: parent for key, parent in pointing if parent in gone}
+            again = await self._truth.get_many(self._kind, list(left)) if left else {}
+            lost = [
+                f"{key}: no {kind.name}/{parent}"
+                for key, parent in left.items()
+                if key in again and _parent_key(bond, kind, again[key]) == parent
+            ]
             orphans.count += len(lost)
             orphans.samples += lost[: SAMPLES - len(orphans.samples)]
 
