@@ -68,7 +68,7 @@ async def test_a_parent_that_goes_after_its_child_let_go_is_not_missed(tmp_path:
     scene = Scene(source, target, tmp_path)
     await put(source, old(person(1)), old(letter(11, 1)), old(letter(12, 2)))
     (finding,) = (await scene.do(Action.PLAN, "letters"))["findings"]
-    assert finding["samples"] == [f"{key_of(12)}: no people/{key_of(2)}"]
+    assert list(finding["samples"]) == [f"{key_of(12)}: no people/{key_of(2)}"]
 
 
 async def test_mended_records_are_found_no_more(scene: Scene) -> None:

@@ -9,7 +9,13 @@ from typing import cast
 import msgspec
 import pytest
 
-from manystore.errors import NotRepresentableError, StepRefusedError, UnavailableError, UniqueError
+from manystore.errors import (
+    MissingParentError,
+    NotRepresentableError,
+    StepRefusedError,
+    UnavailableError,
+    UniqueError,
+)
 from manystore.followers.queue import MAX_ATTEMPTS, Audited, SyncQueue
 from manystore.followers.runner import SyncRunner
 from manystore.followers.sync import Track
@@ -17,7 +23,7 @@ from manystore.moves.tasks import Action
 from manystore.placement import Leases, Placement, read_state
 from manystore.records import Record
 from manystore.stores.store import Store
-from manystore.testing.samples import PEOPLE
+from manystore.testing.samples import LETTERS, PEOPLE, key_of, letter
 from tests.unit.clocks import ManualClock
 from tests.unit.faults import FaultPlan, FaultyStore
 from tests.unit.moving import LEASE, Person, Scene, adopt, memory_scene, person
@@ -184,3 +190,23 @@ async def test_a_worker_that_stands_by_follows_once_the_one_before_it_is_dead(sc
     copied = await scene.target.get(PEOPLE, person(0).id)
     assert copied is not None
     assert cast(dict[str, object], copied.content)["name"] == "Renamed"
+
+
+async def test_a_child_that_let_go_of_the_parent_it_waited_for_waits_no_more(scene: Scene) -> None:
+    """Parked for a parent that is deleted before it ever arrives: the next version is tried all the same."""
+    await scene.do(Action.START, "letters")
+    state = await read_state(scene.letters)
+    track = Track(scene.letters, state, clock=scene.clock, randomness=scene.random)
+    written = await scene.source.put(LETTERS, key_of(11), letter(11, 1), expected=None, epoch=state.epoch)
+    missing = MissingParentError(
+        kind="letters", key=key_of(11), field="personId", parent_kind="people", parent_key=key_of(99)
+    )
+    await track.queue.hold(written, missing)
+    await track.advance()
+    assert await track.retry(whatever_is_due=False) == 0
+    alone = letter(11, 1, personId=None)
+    await scene.source.put(LETTERS, key_of(11), alone, expected=written.version, epoch=state.epoch)
+    await track.advance()
+    assert await track.retry(whatever_is_due=False) == 1
+    assert await track.queue.entries() == []
+    assert await scene.target.get(LETTERS, key_of(11)) == Record(key_of(11), written.version + 1, alone)

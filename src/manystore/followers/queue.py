@@ -110,10 +110,13 @@ class SyncQueue:
     async def defer(self, key: str, version: int) -> bool:
         """Let a newer version wait behind the queued one; False where nothing is queued (any more).
 
-        The entry changes by this, so that a retry which carried an older version cannot take it off.
+        The entry changes by this, so that a retry which carried an older version cannot take it off. What a
+        newer version waits for is not known before it was tried: it may have let go of the parent that the
+        older one missed, and that parent may never come.
         """
         while (entry := await self.entry(key)) is not None:
-            newer = msgspec.structs.replace(entry, version=max(version, entry.version))
+            waits_for = entry.waits_for if version <= entry.version else None
+            newer = msgspec.structs.replace(entry, version=max(version, entry.version), waits_for=waits_for)
             if await self._write(newer):
                 return True
         return False
