@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from random import Random
 
+import asyncpg
 import pytest
 import pytest_asyncio
 
@@ -162,6 +163,61 @@ async def _settle(up: Stage, key: str) -> None:
         answer = await service.ask("GET", f"/api/v1/accounts/{key}")
         content, headers = {"email": "settled@example.org"}, {"If-Match": answer.etag or ""}
         await service.ask("PATCH", f"/api/v1/accounts/{key}", content=content, headers=headers)
+
+
+async def _psql(up: Stage, statement: str, *arguments: object) -> None:
+    connection = await asyncpg.connect(up.settings.postgres_url)
+    try:
+        await connection.execute(statement, *arguments)
+    finally:
+        await connection.close()
+
+
+async def _a_former_account(up: Stage) -> str:
+    async with Service.at(up.roster.address) as service:
+        found = (await service.ask("GET", "/api/v1/accounts", query={"limit": "1"})).body
+    return str(found["items"][0]["id"])
+
+
+async def test_rogue_writes_from_the_command_line(up: Stage) -> None:
+    """What psql did to a copy is listed, compared, found, repaired and decided about; exit codes tell."""
+    key = await _a_former_account(up)
+    nobody = await command("rogue", "list", "accounts", folder=up.folder)
+    assert (nobody.code, "Nobody wrote accounts" in nobody.output) == (0, True)
+    same = await command("store", "compare", "accounts", key, folder=up.folder)
+    assert (same.code, "both agree" in same.output) == (0, True)
+    await _psql(up, "update accounts set display_name = 'Eve' where id = $1::uuid", key)
+    status = await command("move", "status", "accounts", "--json", folder=up.folder)
+    assert status.document["rogueWrites"] == {"documents": 0, "postgres": 1}
+    assert "1 in postgres" in (await command("status", folder=up.folder)).output
+    listed = await command("rogue", "list", "accounts", "--json", folder=up.folder)
+    [rogue] = listed.document
+    assert (rogue["store"], rogue["key"], "Eve" in listed.output) == ("postgres", key, False)
+    assert key in (await command("rogue", "list", "accounts", folder=up.folder)).output
+    reason = ("--reason", "ticket 4711")
+    assert "Eve" in (await command("rogue", "list", "accounts", "--json", *reason, folder=up.folder)).output
+    compare = ("store", "compare", "accounts", key)
+    differing = await command(*compare, *reason, folder=up.folder)
+    assert differing.code == 1
+    assert "postgres is ahead in displayName" in differing.output
+    assert '"Eve"' in differing.output
+    assert "Eve" not in (await command(*compare, folder=up.folder)).output
+    for depth, code in (("versions", 1), ("full", 1)):
+        told = await command("move", "verify", "accounts", "--depth", depth, "--json", folder=up.folder)
+        assert (told.code, told.document["result"]["differences"]) == (code, 1)
+    assert (await command("move", "repair", "accounts", folder=up.folder)).code == 2
+    repair = ("move", "repair", "accounts", *reason)
+    repaired = await command(*repair, "--json", folder=up.folder)
+    assert (repaired.code, repaired.document["result"]["repeated"]) == (0, 1)
+    assert "repeated" in (await command(*repair, folder=up.folder)).output
+    settle = ("rogue", "settle", "accounts", key, str(rogue["version"]), "--store", "postgres")
+    late = await command(*settle, "--keep", "rogue", *reason, folder=up.folder)
+    assert (late.code, "has been replaced since" in late.notes) == (1, True)
+    done = await command(*settle, "--keep", "truth", *reason, folder=up.folder)
+    assert (done.code, "nothing had to be written" in done.output) == (0, True)
+    assert (await command(*settle, "--keep", "truth", *reason, folder=up.folder)).code == 1
+    for depth in ("versions", "full", "since"):
+        assert (await command("move", "verify", "accounts", "--depth", depth, folder=up.folder)).code == 0
 
 
 async def test_a_second_platform_in_the_same_folder_is_refused(up: Stage) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from manystore.moves import actions, certificate, conditions, conduct, cut_over, tasks, verifying
+from manystore.followers import settling
+from manystore.moves import actions, certificate, conditions, conduct, cut_over, repairing, tasks, verifying
 from mystira.services.admin import moves as admin_moves
 from tests import reference_pages
 from tests.documents import ANYTHING, ROOT, headings, links, prose
@@ -26,7 +27,7 @@ def test_references_say_what_the_code_says(page: str) -> None:
     assert reference_pages.rewritten(path) == path.read_text(encoding="utf-8")
 
 
-SENTENCES_IN = (conditions, cut_over, actions, verifying, tasks, conduct, admin_moves)
+SENTENCES_IN = (conditions, cut_over, actions, verifying, repairing, settling, tasks, conduct, admin_moves)
 REASONS_IN = (certificate,)
 
 

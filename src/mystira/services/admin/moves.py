@@ -219,7 +219,7 @@ def _step(routes: MoveRoutes, action: Action) -> Operation[Any]:
         names_actor=True,
     )
     if action is Action.REPAIR:
-        example = {"reason": "Ticket 4711: rows were lost by a script."}
+        example = {"reason": "Rows were lost by a script, see ticket 4711"}
         return asking(takes=Repair, handle=routes.repair, example=example)
     if action is Action.VERIFY:
         example = {"depth": "versions"}
