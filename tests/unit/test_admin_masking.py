@@ -2,13 +2,15 @@
 
 from typing import Any
 
+import pytest
+
 from manystore.changes import START
 from manystore.errors import MissingParentError
 from manystore.moves.tasks import Action
 from manystore.records import Record
 from mystira.domain.accounts.kind import ACCOUNTS
 from mystira.domain.profiles.kind import USER_PROFILES
-from mystira.services.admin.masking import mask
+from mystira.services.admin.masking import mask, mask_evidence
 from tests.refusals import check_problem
 from tests.serving import Api, quick
 
@@ -105,3 +107,30 @@ async def test_a_reason_says_something(quick: Api) -> None:
         assert check_problem(answer)["path"] == "X-Actor"
     assert not await quick.platform.documents.notes("audit/")
     assert (await quick.platform.documents.changes(ACCOUNTS, START, 10)).changes == ()
+
+
+@pytest.mark.parametrize(
+    ("evidence", "shown"),
+    [
+        ('{"id":"7","email":"a@b"}', {"id": "7", "email": "[Restricted]"}),
+        ("null", None),
+        (
+            '[{"table":"accounts","operation":"UPDATE","row":{"id":"7","email":"a@b","bio":null},"old":"a@b"}]',
+            [
+                {
+                    "table": "accounts",
+                    "operation": "UPDATE",
+                    "row": {"id": "[Restricted]", "email": "[Restricted]", "bio": None},
+                }
+            ],
+        ),
+        ('["a@b"]', ["[Restricted]"]),
+        ('"a@b"', "[Restricted]"),
+        ("a@b, and no JSON", "[Restricted]"),
+    ],
+)
+def test_evidence_of_any_form_is_masked(evidence: str, shown: object) -> None:
+    """Documents by their labels, rows whole, and whatever else there may be, of which nothing is known."""
+    assert mask_evidence(ACCOUNTS, evidence, is_masked=True) == shown
+    whole = mask_evidence(ACCOUNTS, evidence, is_masked=False)
+    assert evidence == "null" or "a@b" in str(whole)
