@@ -32,14 +32,21 @@ class InterruptibleStore(MemoryStore):
             await self.interruptions.pop(0)(kind)
 
     async def put(
-        self, kind: Kind, key: str, content: Content, *, expected: int | None, epoch: int
+        self,
+        kind: Kind,
+        key: str,
+        content: Content,
+        *,
+        expected: int | None,
+        epoch: int,
+        above: int = 0,
     ) -> Record:
         await self._interrupt(kind)
-        return await super().put(kind, key, content, expected=expected, epoch=epoch)
+        return await super().put(kind, key, content, expected=expected, epoch=epoch, above=above)
 
-    async def delete(self, kind: Kind, key: str, *, expected: int, epoch: int) -> Record:
+    async def delete(self, kind: Kind, key: str, *, expected: int, epoch: int, above: int = 0) -> Record:
         await self._interrupt(kind)
-        return await super().delete(kind, key, expected=expected, epoch=epoch)
+        return await super().delete(kind, key, expected=expected, epoch=epoch, above=above)
 
 
 class Household:

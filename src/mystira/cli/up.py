@@ -42,7 +42,7 @@ async def up(
     host: Annotated[str | None, Parameter(help="Where the APIs listen; 127.0.0.1 unless set.")] = None,
     port: Annotated[int | None, Parameter(help="Their port; 8080 unless set, 0 for a free one.")] = None,
     api_processes: Annotated[int | None, Parameter(help="How many processes serve the APIs.")] = None,
-    worker_processes: Annotated[int | None, Parameter(help="How many carry out moves in the background.")] = None,
+    worker_processes: Annotated[int | None, Parameter(help="How many carry out moves.")] = None,
     json: AsJson = False,
 ) -> int:
     """Start everything, print the addresses, and stay until Ctrl-C or SIGTERM.
