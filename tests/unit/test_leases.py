@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from manystore.errors import DrainingError, UnavailableError, UnknownKindError
@@ -9,6 +10,7 @@ from manystore.placement import (
     Leases,
     Phase,
     Placement,
+    State,
     announce,
     await_acknowledgements,
     read_state,
@@ -171,3 +173,67 @@ async def test_a_kind_that_nobody_placed_is_unknown(placement: Placement, clock:
     """A misspelt kind is told so."""
     with pytest.raises(UnknownKindError, match="'pepole'"):
         await node(placement, clock).state("pepole")
+
+
+async def test_of_many_that_need_a_lease_at_once_one_asks(placement: Placement, clock: ManualClock) -> None:
+    """A hundred writers find the lease run out: the store is asked for all of them, and all may write."""
+    asked = 0
+
+    class CountingStore(MemoryStore):
+        async def fence(self, kind):  # type: ignore[no-untyped-def]
+            nonlocal asked
+            asked += 1
+            await asyncio.sleep(0)
+            return await super().fence(kind)
+
+    source = CountingStore("documents")
+    await source.open()
+    leases = node(Placement(kind=PEOPLE, source=source, target=placement.target), clock)
+    await leases.refresh("people")
+    clock.advance(LEASE + 0.1)
+    asked = 0
+
+    async def write() -> int:
+        async with leases.writing("people") as state:
+            return state.epoch
+
+    assert set(await asyncio.gather(*(write() for _ in range(100)))) == {1}
+    assert asked <= 4
+
+
+async def test_who_asks_after_a_reading_began_is_not_content_with_it(
+    placement: Placement, clock: ManualClock
+) -> None:
+    """What was read before somebody asked may be older than what that one knows of: it is read again."""
+    began, go_on = asyncio.Event(), asyncio.Event()
+
+    class SlowStore(MemoryStore):
+        async def fence(self, kind):  # type: ignore[no-untyped-def]
+            found = await super().fence(kind)
+            began.set()
+            await go_on.wait()
+            return found
+
+    source = SlowStore("documents")
+    await source.open()
+    slow = Placement(kind=PEOPLE, source=source, target=placement.target, initial=placement.initial)
+    go_on.set()
+    state = await read_state(slow)
+    leases = node(slow, clock)
+    await leases.refresh("people")
+    began.clear()
+    go_on.clear()
+    first = asyncio.create_task(leases.refresh("people"))
+    await began.wait()
+    fence = state.fence_for(state.truth)
+    newer = msgspec.structs.replace(fence, epoch=fence.epoch + 1, body=_later(state))
+    assert await source.raise_fence(PEOPLE, newer, expected=fence.epoch)
+    second = asyncio.create_task(leases.refresh("people"))
+    await asyncio.sleep(0)
+    go_on.set()
+    assert (await first).epoch == state.epoch
+    assert (await second).epoch == state.epoch + 1
+
+
+def _later(state: State) -> bytes:
+    return msgspec.json.encode(msgspec.structs.replace(state, epoch=state.epoch + 1))

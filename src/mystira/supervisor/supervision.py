@@ -27,7 +27,7 @@ from mystira.supervisor.service import Service, StartedService
 
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 5.0
-STEADY_SECONDS: Final = 30.0
+STEADY_SECONDS: Final = 3.0
 """A process that ran so long has recovered: its next failure counts as the first."""
 
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
