@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import functools
 import random
+import threading
 import uuid
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -77,7 +78,7 @@ class Scene:
         return await self.until(kind, lambda task: not task.is_open)
 
     @contextlib.asynccontextmanager
-    async def working(self) -> AsyncIterator[None]:
+    async def working(self, rest_after: float = 30.0) -> AsyncIterator[None]:
         """A worker, for the length of the block."""
         name = f"worker-{uuid.uuid4().hex}"
         leases = Leases(self.placements, node=name, clock=self.clock, lease=LEASE)
@@ -89,7 +90,9 @@ class Scene:
             randomness=self.random,
             lease=LEASE,
         )
-        workflows = DurableWorkflows(self.url, self.target, worker=name, clock=self.clock)
+        workflows = DurableWorkflows(
+            self.url, self.target, worker=name, clock=self.clock, rest_after=rest_after
+        )
         worker = MoveWorker(self.placements, mover, owner=name, clock=self.clock, workflows=workflows)
         tasks = [asyncio.create_task(each) for each in (runner.run(), worker.run(), leases.keep())]
         try:
@@ -239,6 +242,18 @@ async def test_a_worker_that_was_stopped_goes_on_when_it_is_started_again(scene:
         task = await scene.until(WORDS, lambda task: not task.is_open)
     assert (task.state, task.attempts) == ("done", 2)
     assert await everything(scene.source, WORDS) == await everything(scene.target, WORDS)
+
+
+async def test_a_worker_without_work_rests_until_there_is_some(scene: Scene) -> None:
+    """Resting it has no thread and no beat; asked for something, it is there, as often as one likes."""
+    await seed(scene, words=10)
+    async with scene.working(rest_after=0.5):
+        for action in (Action.START, Action.VERIFY):
+            async with asyncio.timeout(20):
+                while await scene.target.notes("workers/"):
+                    await asyncio.sleep(0.05)
+            assert [thread.name for thread in threading.enumerate() if "queue-worker" in thread.name] == []
+            assert (await scene.take(action, WORDS)).state == "done"
 
 
 async def test_a_mistake_in_the_code_fails_the_task_with_its_own_words(scene: Scene) -> None:

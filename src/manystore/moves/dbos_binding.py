@@ -111,6 +111,11 @@ class Binding:
             "log_level": "WARNING",
         }
 
+    @property
+    def is_at_work(self) -> bool:
+        """Whether something that was taken from a queue is under way here."""
+        return self._steps is not None and self._steps.is_under_way
+
     async def stop(self) -> None:
         """Take no more work, let go of what is under way, and end all threads. Idempotent."""
         stopping = in_thread(self._destroy)
@@ -231,6 +236,11 @@ class Steps:
     def __init__(self, conductor: Conductor, loop: asyncio.AbstractEventLoop) -> None:
         self._conductor, self._loop = conductor, loop
         self._under_way: set[asyncio.Task[Any]] = set()
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether any step is at work."""
+        return bool(self._under_way)
 
     def register(self) -> TaskWorkflow:
         """Make both workflows known to DBOS; returns that of a task."""

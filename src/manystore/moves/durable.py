@@ -29,13 +29,18 @@ class DurableWorkflows:
     """One process's part in the workflows that are kept in the PostgreSQL database at `url`.
 
     `worker` is its name, unlike that of any process before it; `store` is where workers show that they live,
-    best in the same database, so that they can be seen exactly when the work can be taken over.
+    best in the same database, so that they can be seen exactly when the work can be taken over. When there
+    was nothing to do for `rest_after` seconds it rests, which costs nothing, until there is.
     """
 
-    def __init__(self, url: str, store: Store, *, worker: str, clock: Clock) -> None:
-        self._worker, self._clock = worker, clock
+    def __init__(
+        self, url: str, store: Store, *, worker: str, clock: Clock, rest_after: float = 30.0
+    ) -> None:
+        self._worker, self._clock, self._rest_after = worker, clock, rest_after
         self._attendance = Attendance(store, worker, clock)
         self._binding = Binding(url, worker)
+        self._waking, self._wanted = asyncio.Lock(), float("-inf")
+        self._awake: contextlib.AsyncExitStack | None = None
         self._looked: dict[str, tuple[str, float]] = {}
         self._conductor: Conductor | None = None
 
@@ -43,24 +48,20 @@ class DurableWorkflows:
     async def running(self, conductor: Conductor) -> AsyncIterator[None]:
         """See Workflows.running. One at a time in a process. Stops within a few seconds."""
         self._conductor = conductor
-        # Seen to be alive before the first piece of work is taken, and until the last one is let go.
-        await self._attendance.beat()
-        beating = asyncio.create_task(self._beat(), name="beats")
         try:
-            await self._binding.start(conductor)
-            watching = asyncio.create_task(self._watch(), name="watch over workers")
+            # Awake at first: what a killed worker left is taken up, and a new database is made ready.
+            await self._wake()
+            resting = asyncio.create_task(self._rest_when_idle(), name="rest")
             try:
                 yield
             finally:
-                await _end(watching)
+                await _end(resting)
         finally:
-            await self._binding.stop()
-            await _end(beating)
-            with contextlib.suppress(UnavailableError):
-                await self._attendance.leave()
+            await self._rest()
 
     async def take_up(self, kind: str, task_id: str) -> None:
         """See Workflows.take_up. Returns when the task is in the queue."""
+        await self._wake()
         looked, at = self._looked.get(kind, ("", 0.0))
         if looked == task_id and self._clock.monotonic() - at < LOOK_AGAIN_EVERY:
             return
@@ -70,6 +71,40 @@ class DurableWorkflows:
             # A workflow that ended as it should has closed its task before, and then this does nothing.
             reason = f"Its workflow ended as {status}: look at the workers' logs, then ask again."
             await self._conductor.fail(kind, task_id, reason)
+
+    async def _wake(self) -> None:
+        """Take work from the queues from now on. Raises UnavailableError."""
+        self._wanted = self._clock.monotonic()
+        async with self._waking:
+            if self._awake is not None or self._conductor is None:
+                return
+            async with contextlib.AsyncExitStack() as stack:
+                # Seen to be alive before the first piece of work is taken, and until the last is let go.
+                await self._attendance.beat()
+                stack.push_async_callback(self._leave)
+                stack.push_async_callback(_end, asyncio.create_task(self._beat(), name="beats"))
+                stack.push_async_callback(self._binding.stop)
+                await self._binding.start(self._conductor)
+                stack.push_async_callback(_end, asyncio.create_task(self._watch(), name="watch over workers"))
+                self._awake = stack.pop_all()
+
+    async def _rest(self) -> None:
+        """Let go of all work, and of all threads. Idempotent."""
+        async with self._waking:
+            awake, self._awake = self._awake, None
+            if awake is not None:
+                await awake.aclose()
+
+    async def _rest_when_idle(self) -> None:
+        while True:
+            await self._clock.sleep(1.0)
+            idle = self._clock.monotonic() - self._wanted
+            if self._awake is not None and idle > self._rest_after and not self._binding.is_at_work:
+                await self._rest()
+
+    async def _leave(self) -> None:
+        with contextlib.suppress(UnavailableError):
+            await self._attendance.leave()
 
     async def _beat(self) -> None:
         while True:
