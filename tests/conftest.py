@@ -9,6 +9,9 @@ import pytest_asyncio
 
 from tests.postgres_server import postgres_server
 
+# Before any module that imports the suite, whichever folder's tests come first.
+pytest.register_assert_rewrite("manystore.testing.contract")
+
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:

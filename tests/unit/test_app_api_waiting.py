@@ -6,7 +6,7 @@ import pytest
 
 from manystore.errors import ThrottledError
 from manystore.placement import Phase, read_state
-from manystore.placement.transitions import announce, undo
+from manystore.placement.transitions import announce, step, undo
 from manystore.records import Content, Kind, Record
 from manystore.stores.memory import MemoryStore
 from tests.refusals import check_problem, written
@@ -24,7 +24,9 @@ async def test_writes_wait_for_a_cut_over_and_reads_do_not(method: str) -> None:
         path = ACCOUNTS if method == "POST" else f"{ACCOUNTS}/{account['id']}"
         content = {"email": "ada@example.org"} if method != "DELETE" else None
         placement = api.platform.placement("accounts")
-        draining = await announce(placement, await read_state(placement), Phase.DUAL_WRITE_SOURCE_READ)
+        following = await step(placement, await read_state(placement), Phase.DUAL_WRITE_SOURCE_READ)
+        assert following is not None
+        draining = await announce(placement, following, Phase.DUAL_WRITE_TARGET_READ)
         assert draining is not None
         await api.platform.leases.refresh("accounts")
         before = await written(api)
