@@ -25,7 +25,7 @@ from manystore.paging import page_of
 from manystore.records import Content, Kind, Record
 from manystore.specifications import Ascending, Compare, Descending, Operator, Specification, field
 from manystore.stores.sqlite import SqliteStore, schema
-from manystore.stores.sqlite.queries import rank
+from manystore.stores.sqlite.queries import compile_specification, install_functions, rank
 from manystore.stores.store import Applied, KeyRange, Note, Store
 from manystore.testing.contract import FormerContract, StoreContract
 from manystore.testing.contract.terms import admit
@@ -258,6 +258,44 @@ async def test_file_that_cannot_be_opened_is_unavailable(tmp_path: Path) -> None
         with pytest.raises(UnavailableError):
             await store.get(PEOPLE, key_of(1))
         await store.close()
+
+
+async def test_children_of_a_parent_are_found_by_an_index(documents: SqliteStore) -> None:
+    """No scan of the kind, whatever else is asked for; a body that SQLite cannot read is found as well."""
+    notes = structs.replace(LETTERS, name="notes", partition_key="id")
+    await admit(documents, notes)
+    for number, parent in ((11, 1), (12, 2), (13, 1)):
+        content = letter(number, parent, text="\x00" if number == 13 else "plain")
+        await documents.put(notes, key_of(number), content, expected=None, epoch=1)
+    of_one = Specification(where=field("personId") == key_of(1))
+    found = (await documents.find(notes, of_one)).records
+    assert {record.key for record in found} == {key_of(11), key_of(13)}
+    plans = [_plan(documents, notes, Specification(where=of_one.where & (field("text") != "")))]
+    plans.append(_plan(documents, notes, Specification(where=of_one.where, order=(Descending("text"),))))
+    for plan in plans:
+        assert sum("children_notes_personId" in step for step in plan) == 2, plan
+        assert not any(step.startswith("SCAN documents") for step in plan), plan
+        assert any("(kind=? AND key=?)" in step for step in plan), plan
+
+
+async def test_another_s_body_is_refused_for_what_it_is_although_an_index_reads_it(
+    documents: SqliteStore,
+) -> None:
+    """The index of a parent field does not stand between a person and the sentence that helps."""
+    notes = structs.replace(LETTERS, name="notes", partition_key="id")
+    await documents.find(notes, Specification())
+    with by_hand(documents.path) as connection, pytest.raises(sqlite3.IntegrityError, match="must be a JSON"):
+        connection.execute("insert into documents values ('notes', 'a', 1, '{no json', 0, null)")
+
+
+def _plan(documents: SqliteStore, kind: Kind, specification: Specification) -> list[str]:
+    query = compile_specification(kind, specification)
+    with closing(sqlite3.connect(documents.path)) as connection:
+        install_functions(connection)
+        for name in ("holds", "sort_value"):
+            connection.create_function(name, 3, lambda *_: None, deterministic=True)
+        rows = connection.execute(f"explain query plan {query.text}", query.parameters).fetchall()
+    return [row[3] for row in rows]
 
 
 @pytest.mark.parametrize("script", ["pragma user_version = 99", "create table invoices (number integer)"])

@@ -36,6 +36,7 @@ from manystore.specifications import (
     holds,
     value_at,
 )
+from manystore.stores.sqlite.pointers import keys_of, points
 from manystore.stores.sqlite.rows import COLUMNS, Row, claim_value, content_in
 
 _PLAIN_PATH: Final = re.compile(r"\w+(\.\w+)*", re.ASCII)
@@ -199,6 +200,8 @@ class _Compiler:
                 return [f"key in ({', '.join(map(self.bind, values))})"]
             case Compare(path, "==", str(value), False) if self._spreads(path):
                 return [f"partition = {self.bind(value)}", *self._claimed(predicate)]
+            case Compare(path, "==", str(value), False) if points(self.kind, path) and is_plain_text(value):
+                return [f"key in ({keys_of(self.kind, path, self.bind(value))})", *self._claimed(predicate)]
             case Compare():
                 return self._claimed(predicate)
             case _:

@@ -12,7 +12,7 @@ import msgspec
 from manystore.errors import StaleEpochError, UniqueError, VersionConflictError
 from manystore.former import former_forms
 from manystore.records import Kind, Record, canonical, parse
-from manystore.stores.sqlite import outsiders
+from manystore.stores.sqlite import outsiders, pointers
 from manystore.stores.sqlite.rows import Claim, Written, claims_in, content_in
 from manystore.stores.store import (
     Applied,
@@ -218,11 +218,14 @@ def index(connection: sqlite3.Connection, kind: Kind) -> None:
     uniques = [[unique.name, unique.field, unique.ignoring_case] for unique in kind.uniques]
     # Nothing is added where nothing was ever spelled otherwise, so that files of such kinds stay as they are.
     spelled = [list(former_forms(kind))] if former_forms(kind) else []
-    declaration = canonical([kind.partition_key, uniques, *spelled]).decode()
+    pointing = [{"parents": pointers.indexed(kind)}] if pointers.indexed(kind) else []
+    declaration = canonical([kind.partition_key, uniques, *spelled, *pointing]).decode()
     settle(connection, kind)
     row = connection.execute("select declaration from kinds where kind = ?", (kind.name,)).fetchone()
     if row == (declaration,):
         return
+    for statement in pointers.statements(kind):
+        connection.execute(statement)
     connection.execute("delete from claims where kind = ?", (kind.name,))
     last = ""
     while rows := connection.execute(_SOME_LIVING, (kind.name, last)).fetchall():
