@@ -29,7 +29,7 @@ from manystore.moves.conditions import valid_certificate
 from manystore.moves.tasks import Task, TaskBoard
 from manystore.moves.worker import MoveWorker
 from manystore.moves.workflows import Workflows
-from manystore.placement import Leases, Placement, State, read_state
+from manystore.placement import Leases, Phase, Placement, State, read_state
 from manystore.records import Kind
 from manystore.repository import Repository
 from manystore.shadow import ShadowReader
@@ -53,6 +53,7 @@ log = structlog.get_logger(__name__)
 E = TypeVar("E", bound=Entity)
 
 _SWEEP_EVERY: Final = 3600.0
+_READY_EVERY: Final = 0.5
 
 
 class QueueCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,6 +172,18 @@ class Platform:
             task=await self.board(kind).task(),
             certificate=None if certificate is None else certificate.name,
         )
+
+    async def keep_ready(self) -> None:
+        """Have PostgreSQL's connections open before a kind's truth may move there. Returns once they are."""
+        while isinstance(self.tables, PostgresStore):
+            try:
+                states = [await self.leases.state(kind) for kind in self.family]
+                if any(state.phase is not Phase.SOURCE_ONLY for state in states):
+                    await self.tables.warm()
+                    return
+            except UnavailableError as error:
+                log.warning("platform.not_ready", reason=str(error))
+            await self.clock.sleep(_READY_EVERY)
 
     async def work(self, workflows: Workflows | None = None) -> None:
         """Follow every kind's changes and carry out what is asked of its move, until cancelled.

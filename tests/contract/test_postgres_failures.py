@@ -259,3 +259,25 @@ async def test_close_wakes_those_who_wait(sample_database: str, store: Store) ->
     await transaction.rollback()
     await asyncio.gather(closing, calls[0], return_exceptions=True)
     await holder.close()
+
+
+async def test_a_warm_pool_opens_no_connection_when_many_come_at_once(sample_database: str) -> None:
+    """All that it may lend are there beforehand, no more than that, and a burst gets along with them."""
+    await clear(sample_database)
+    store = PostgresStore(sample_database, MAPPINGS, pool_size=4)
+    await store.open()
+    await store.warm()
+    await store.warm()
+    psql = await asyncpg.connect(sample_database)
+    try:
+        query = (
+            "select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+        )
+        before = {row["pid"] for row in await psql.fetch(query)}
+        await asyncio.gather(*(store.get(PEOPLE, key_of(number)) for number in range(20)))
+        after = {row["pid"] for row in await psql.fetch(query)}
+    finally:
+        await psql.close()
+        await store.close()
+    assert len(before) >= 4
+    assert after <= before

@@ -60,7 +60,12 @@ async def serve_api(settings: Settings) -> None:
             open_idempotency_keys(settings.redis_url) as keys,
         ):
             application = compose(platform, keys, probes_of(platform, keys))
-            await ApiServer(application).serve_until(told, listener)
+            readying = asyncio.create_task(platform.keep_ready(), name="ready")
+            try:
+                await ApiServer(application).serve_until(told, listener)
+            finally:
+                readying.cancel()
+                await asyncio.gather(readying, return_exceptions=True)
 
 
 @contextlib.contextmanager

@@ -89,6 +89,12 @@ class Connections:
             return connection
         raise self._closed()
 
+    async def warm(self) -> None:
+        """Fill the pool, one connection after the other, so that nobody has to wait for it meanwhile."""
+        while self._is_open and len(self._idle) + len(self._lent) + self._coming < self._size:
+            with self._failures():
+                self._hand_on(await self._grow())
+
     async def _grow(self) -> Any:
         self._coming += 1
         try:
@@ -130,9 +136,13 @@ class Connections:
         while self._waiting:
             waiting = self._waiting.popleft()
             if not waiting.done():
+                if connection is not None:
+                    # Lent from here on: until who waited comes to it, others would take its place for free.
+                    self._lent.add(connection)
                 waiting.set_result(connection)
                 return
         if connection is not None:
+            self._lent.discard(connection)
             self._idle.append(connection)
 
     @asynccontextmanager

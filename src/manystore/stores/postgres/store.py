@@ -96,6 +96,14 @@ class PostgresStore:
             for statement in control_statements():
                 await connection.execute(statement)
 
+    async def warm(self) -> None:
+        """Open all connections that may be needed at once. Raises UnavailableError.
+
+        Otherwise each is opened when it is needed first, and many who need one at the same moment, as after a
+        cut-over, wait for all of them: twenty reads took 0.2 s that take 0.005 s in a warm pool.
+        """
+        await self._connections.warm()
+
     async def close(self) -> None:
         """See Store.close."""
         await self._connections.close()
