@@ -8,11 +8,12 @@ from random import Random
 
 import pytest
 
-from manystore.moves.tasks import Action, Task
+from manystore.moves.tasks import Action
 from manystore.stores.sqlite import SqliteStore
 from mystira.clients.admin import AdminClient
 from mystira.clients.service import Service
 from mystira.demonstration.comparison import compare_copy, compare_truth, open_pairs
+from mystira.demonstration.deaths import open_deaths
 from mystira.demonstration.stage import Stage, stage
 from mystira.domain.accounts.kind import ACCOUNTS
 from mystira.simulation.ledger import read_ledgers
@@ -24,31 +25,13 @@ from mystira.simulation.witness import Evidence, conclude
 pytestmark = pytest.mark.slow
 
 RECORDS = 4000
-STEPS = (Action.START, Action.VERIFY, Action.CUT_OVER, Action.CUT_BACK)
-
-
-class Killer:
-    """Kills the worker the first time that a step is seen to run, and counts."""
-
-    def __init__(self, platform: Stage) -> None:
-        self._platform, self._killed = platform, set[str]()
-
-    def __call__(self, task: Task) -> None:
-        if task.state == "running" and task.id not in self._killed:
-            self._killed.add(task.id)
-            # Between two looks it may have been restarted already: the next sight of it is as good.
-            with contextlib.suppress(ProcessLookupError):
-                self._platform.kill("worker")
-
-    @property
-    def kills(self) -> int:
-        return len(self._killed)
+STEPS = (Action.PLAN, Action.START, Action.VERIFY, Action.CUT_OVER, Action.CUT_BACK)
 
 
 @contextlib.asynccontextmanager
-async def platform(folder: Path) -> AsyncIterator[tuple[Stage, Service]]:
+async def platform(folder: Path, *, workers: int = 1) -> AsyncIterator[tuple[Stage, Service]]:
     """A platform with former accounts, and somebody to ask it."""
-    async with stage(folder) as running:
+    async with stage(folder, workers=workers) as running:
         roster = await running.up()
         store = SqliteStore(running.settings.documents_path)
         await store.open()
@@ -64,20 +47,23 @@ async def _restarted(running: Stage, name: str, times: int) -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_a_move_survives_its_worker_s_death_in_every_step(tmp_path: Path) -> None:
-    """Copy, verification, cut-over and cut-back each lose their worker; another one ends them."""
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_move_survives_its_worker_s_death_in_every_step(tmp_path: Path, workers: int) -> None:
+    """Every step loses the worker that is at it, and is ended by another that was there, or comes then."""
     folder = tmp_path / "data"
-    async with platform(folder) as (running, service):
-        admin, killer = AdminClient(service), Killer(running)
+    async with platform(folder, workers=workers) as (running, service), open_deaths(running) as deaths:
+        admin = AdminClient(service)
         orders = share_out(
             url=service.url, folder=folder / "w", run="kill", rate=40.0, seconds=0.0, processes=2, seed=5
         )
         async with traffic_processes(folder / "w", orders) as traffic:
             for action in STEPS:
-                await _take(admin, action, killer)
+                async with asyncio.timeout(30.0):
+                    await deaths.healed()
+                async with deaths.during("accounts", action.value):
+                    await _take(admin, action)
             await traffic.stop()
-        assert killer.kills >= 2, "a step as short as a cut-over may be over before it is seen to run"
-        await _restarted(running, "worker", killer.kills)
+        assert [death.step for death in deaths.all] == [action.value for action in STEPS]
         # Nobody kills this one, and it finds that both stores agree.
         task = await admin.ended(await admin.request("accounts", Action.VERIFY))
         assert task.result is not None
@@ -85,8 +71,8 @@ async def test_a_move_survives_its_worker_s_death_in_every_step(tmp_path: Path) 
         await _nothing_is_lost(running, service, Evidence(read_ledgers(traffic.ledgers)))
 
 
-async def _take(admin: AdminClient, action: Action, killer: Killer) -> None:
-    task = await admin.ended(await admin.request("accounts", action), killer, every=0.005)
+async def _take(admin: AdminClient, action: Action) -> None:
+    task = await admin.ended(await admin.request("accounts", action), every=0.05)
     if action is Action.VERIFY and (task.result or {}).get("certificate") is None:
         pytest.fail(f"no certificate: {task}")
     assert task.state == "done", task
