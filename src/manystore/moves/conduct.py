@@ -132,7 +132,11 @@ class Conductor:
         def close(task: Task) -> Task:
             progress = task.progress
             if progress is not None and result is not None:
-                progress = msgspec.structs.replace(progress, done=progress.total, seconds_left=0.0)
+                # It goes at no pace any more, slow or not.
+                stage = progress.stage.partition(",")[0]
+                progress = msgspec.structs.replace(
+                    progress, stage=stage, done=progress.total, seconds_left=0.0
+                )
             return msgspec.structs.replace(
                 task,
                 state=state,

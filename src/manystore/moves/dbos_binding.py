@@ -118,6 +118,8 @@ class Binding:
 
     async def stop(self) -> None:
         """Take no more work, let go of what is under way, and end all threads. Idempotent."""
+        if self._steps is not None:
+            self._steps.close()
         stopping = in_thread(self._destroy)
         done, _ = await asyncio.wait([stopping], timeout=STOP_WITHIN)
         if not done:
@@ -236,6 +238,7 @@ class Steps:
     def __init__(self, conductor: Conductor, loop: asyncio.AbstractEventLoop) -> None:
         self._conductor, self._loop = conductor, loop
         self._under_way: set[asyncio.Task[Any]] = set()
+        self._is_closed = False
 
     @property
     def is_under_way(self) -> bool:
@@ -329,6 +332,10 @@ class Steps:
         return await asyncio.wrap_future(self._send(work))
 
     def _send(self, work: Coroutine[Any, Any, T]) -> "concurrent.futures.Future[T]":
+        if self._is_closed:
+            # As if it had been cancelled a moment later: not an outcome, so whoever is there does it.
+            work.close()
+            raise asyncio.CancelledError
         return asyncio.run_coroutine_threadsafe(self._track(work), self._loop)
 
     async def _track(self, work: Awaitable[T]) -> T:
@@ -340,6 +347,10 @@ class Steps:
             return await work
         finally:
             self._under_way.discard(task)
+
+    def close(self) -> None:
+        """Begin nothing more, whatever is still taken from a queue."""
+        self._is_closed = True
 
     async def let_go(self) -> None:
         """Cancel what is under way, and wait a moment until it has undone what it must."""

@@ -19,9 +19,9 @@ MOST: Final = 2.0
 LEAST: Final = 1 / 32
 STEP: Final = 0.1
 """By how much a batch that went well raises the allowance."""
-SUFFERS: Final = 4.0
+SUFFERS: Final = 5.0
 """How many times slower than at its best, record for record, a store is taken to suffer."""
-FELT: Final = 0.25
+FELT: Final = 0.5
 """Seconds that a batch must take for anybody to be bothered by it."""
 LONGEST_PAUSE: Final = 5.0
 _SHORTEST_WAIT: Final = 0.1
