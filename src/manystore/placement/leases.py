@@ -10,7 +10,7 @@ that waiting; for those that cannot (Cosmos DB), it is the fence.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Final
 
 import msgspec
@@ -50,10 +50,8 @@ class _Holding:
         self.acknowledged = 0
         self.writing: dict[int, int] = {}
         self.draining_since: tuple[int, float] | None = None
-        self.refreshing = asyncio.Lock()
-        self.begun = 0
-        self.ended_well = 0
-        """How many refreshes were begun, and the number of the last one that ended well."""
+        self.refreshing: asyncio.Task[State] | None = None
+        self.refreshing_next: asyncio.Task[State] | None = None
 
     def acknowledgeable(self) -> int:
         """The newest epoch under which, and above no older one, this node has writes under way."""
@@ -116,17 +114,39 @@ class Leases:
 
     async def refresh(self, kind: str) -> State:
         """Read the state anew, renewing the lease; undoes an announced cut-over that nobody decides."""
-        holding = self._holding(kind)
-        asked_after = holding.begun
-        async with holding.refreshing:
-            # Of many who ask at once one asks the store: what it began to read after the others had asked is
-            # new enough for them. One after the other they would outlast the lease that they wait for.
-            if holding.state is not None and holding.ended_well > asked_after:
-                return holding.state
-            holding.begun = number = holding.begun + 1
-            state = await self._refresh(holding)
-            holding.ended_well = number
-            return state
+        return await asyncio.shield(self._reading(self._holding(kind), kind))
+
+    def _reading(self, holding: _Holding, kind: str) -> asyncio.Task[State]:
+        """The first reading that begins from now on; all who ask until then share it.
+
+        One after the other, many who wait for a lease would outlast it; and one by one through a lock they
+        would as well, where the loop is so busy that each turn takes a while.
+        """
+        if holding.refreshing_next is not None:
+            return holding.refreshing_next
+        if holding.refreshing is not None:
+            holding.refreshing_next = self._begin(self._refresh_after(holding, holding.refreshing), kind)
+            return holding.refreshing_next
+        holding.refreshing = self._begin(self._refresh_now(holding), kind)
+        return holding.refreshing
+
+    def _begin(self, reading: Coroutine[None, None, State], kind: str) -> asyncio.Task[State]:
+        task = asyncio.create_task(reading, name=f"lease of {kind}")
+        # Whoever asked may have been cancelled; then nobody is left to hear of a failure.
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return task
+
+    async def _refresh_now(self, holding: _Holding) -> State:
+        try:
+            return await self._refresh(holding)
+        finally:
+            if holding.refreshing is asyncio.current_task():
+                holding.refreshing = None
+
+    async def _refresh_after(self, holding: _Holding, before: asyncio.Task[State]) -> State:
+        await asyncio.wait({before})
+        holding.refreshing, holding.refreshing_next = holding.refreshing_next, None
+        return await self._refresh_now(holding)
 
     async def _refresh(self, holding: _Holding) -> State:
         placement = holding.placement
@@ -188,17 +208,23 @@ class Leases:
     async def keep(self) -> None:
         """Renew the leases of all kinds that this node has used, until cancelled."""
         while True:
-            for name, holding in self._holdings.items():
-                if holding.state is None:
-                    continue
-                # A store that cannot be asked lets the lease run out, which is the point of leases.
-                with contextlib.suppress(UnavailableError):
-                    await self.refresh(name)
+            used = [name for name, holding in self._holdings.items() if holding.state is not None]
+            await asyncio.gather(*map(self._renew, used))
             await self._clock.sleep(self._poll)
+
+    async def _renew(self, kind: str) -> None:
+        # A store that cannot be asked lets the lease run out, which is the point of leases.
+        with contextlib.suppress(UnavailableError):
+            await self.refresh(kind)
 
     async def leave(self) -> None:
         """Take this node's name off the registers, so that nobody waits for it."""
         for holding in self._holdings.values():
+            # A beat that is under way would put the name back.
+            if readings := {each for each in (holding.refreshing, holding.refreshing_next) if each}:
+                for reading in readings:
+                    reading.cancel()
+                await asyncio.wait(readings)
             if holding.state is None:
                 continue
             name = attendance_prefix(holding.placement) + self._node
