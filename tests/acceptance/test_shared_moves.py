@@ -5,6 +5,7 @@ import contextlib
 import functools
 import random
 import threading
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -54,6 +55,7 @@ class Scene:
         self.source, self.target, self.url = source, target, url
         self.clock, self.random = SystemClock(), random.Random(1)
         self.folder = CertificateFolder(folder)
+        self._since = int(time.time() * 1000)
         self.placements = [Placement(kind=kind, source=source, target=target) for kind in (PEOPLE, WORDS)]
 
     def board(self, kind: Kind) -> TaskBoard:
@@ -104,14 +106,11 @@ class Scene:
                 assert isinstance(result, asyncio.CancelledError), result
 
     async def workflows(self, name: str) -> list[Any]:
-        """What the engine has in its tables of workflows of a name."""
+        """What the engine has in its tables of workflows of a name that were begun in this scene."""
+        rows = "select * from dbos.workflow_status where name = $1 and created_at >= $2 order by created_at"
         connection = await asyncpg.connect(self.url)
         try:
-            return list(
-                await connection.fetch(
-                    "select * from dbos.workflow_status where name = $1 order by created_at", name
-                )
-            )
+            return list(await connection.fetch(rows, name, self._since))
         finally:
             await connection.close()
 
