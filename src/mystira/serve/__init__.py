@@ -4,6 +4,7 @@
 says that it is ready when it takes work, and ends within about three seconds when it is told to.
 """
 
+import gc
 from collections.abc import Awaitable, Callable
 from importlib import import_module
 from typing import Final
@@ -29,4 +30,17 @@ def serve(name: str, settings: Settings) -> None:
     async def main() -> None:
         await run(settings)
 
+    spare_the_collector()
     uvloop.run(main())
+
+
+def spare_the_collector() -> None:
+    """Have the cycle collector look seldom, and never again at what was imported.
+
+    A batch of records is some hundred thousand young objects that reference counting frees by itself; looking
+    for cycles among them took a third of the processor time of a copy (77 against 49 µs a record, measured on
+    20 000 accounts). Memory is hardly touched: 165 MB either way.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 100)
