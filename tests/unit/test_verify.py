@@ -1,5 +1,6 @@
 """The verifier is tested by mutation: each way in which a copy can be wrong is found and named."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import msgspec
 import pytest
 
 from manystore.comparison import compare, differing_fields
-from manystore.errors import CertificateError
+from manystore.errors import CertificateError, MissingParentError
 from manystore.moves.tasks import Action
 from manystore.moves.verify import Basis, Verifier
 from manystore.records import Content, Record
@@ -186,3 +187,28 @@ def test_equal_numbers_of_different_spelling_differ() -> None:
     found = compare(Record("k", 1, {"n": 1}), Record("k", 1, {"n": 1.0}))
     assert found is not None
     assert (found.sort, found.fields) == ("differing", ("n",))
+
+
+async def test_a_change_that_waits_in_the_queue_is_late_and_not_lost(scene: Scene) -> None:
+    """A record whose change is queued is judged once it has left the queue, and then it agrees."""
+    people = scene.repository()
+    stored = await people.get(KEY)
+    assert stored is not None
+    changed = await people.change(stored, msgspec.structs.replace(stored.value, name="On its way"))
+    track = await scene.track()
+    problem = MissingParentError(
+        kind="people", key=KEY, field="personId", parent_kind="people", parent_key=person(98).id
+    )
+    await track.queue.hold(changed.record, problem)
+    parent = Record(person(98).id, 1, msgspec.to_builtins(person(98)))
+    track.placement = msgspec.structs.replace(track.placement, parents=(PEOPLE,))
+
+    async def arrive() -> None:
+        await asyncio.sleep(0.4)
+        await scene.target.apply(PEOPLE, [parent])
+
+    arriving = asyncio.create_task(arrive())
+    settled = await Verifier(track, clock=scene.clock).settle([KEY])
+    await arriving
+    assert settled[KEY].difference is None
+    assert settled[KEY].copy == changed.record

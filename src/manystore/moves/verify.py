@@ -23,6 +23,8 @@ from manystore.stores.store import KeyVersion, Store
 
 PAGE: Final = 1000
 MOST_SAMPLES: Final = 1000
+_QUEUE_PAUSE: Final = 0.25
+"""Seconds between two looks at a record whose change waits in the sync queue."""
 _ROUNDS: Final = 20
 
 
@@ -137,8 +139,8 @@ class Verifier:
     async def settle(self, keys: list[str]) -> dict[str, Settled]:
         """Judge records at a common position: the copy is read once it has followed past the truth's reading.
 
-        A copy that is then older, or empty, is wrong; one that is newer says that the truth moved on
-        meanwhile, and both are read again.
+        A copy that is then older, or empty, is wrong, unless the change waits in the sync queue, which is
+        given a few seconds; one that is newer says that the truth moved on, and both are read again.
         """
         settled: dict[str, Settled] = {}
         todo = keys
@@ -148,20 +150,26 @@ class Verifier:
             truths = await self._track.truth.get_many(self._kind, todo)
             # The head is taken after the reading, so it lies at or above every version just read.
             await self._track.reach(await self._track.truth.head(self._kind))
+            # The queue is read before the copy, so what is then in neither is not merely on its way.
+            entries = await self._track.queue.entries()
+            waiting = {entry.key for entry in entries if entry.state != "dead"}
             copies = await self._track.copy.get_many(self._kind, todo)
-            suspects = []
+            suspects, late = [], []
             for key in todo:
                 truth, copy = truths.get(key), copies.get(key)
                 difference = compare(truth, copy)
                 if difference is not None and difference.sort in ("ahead", "extra"):
                     suspects.append(key)
+                elif difference is not None and key in waiting:
+                    late.append(key)
                 else:
                     settled[key] = Settled(truth, copy, difference)
-            todo = await self._still_ahead(suspects, copies, settled)
+            todo = await self._still_ahead(suspects, copies, settled) + late
+            if late:
+                await self._clock.sleep(_QUEUE_PAUSE)
         for key in todo:
-            settled[key] = Settled(
-                truths.get(key), copies.get(key), compare(truths.get(key), copies.get(key))
-            )
+            truth, copy = truths.get(key), copies.get(key)
+            settled[key] = Settled(truth, copy, compare(truth, copy))
         return settled
 
     async def _still_ahead(
