@@ -75,9 +75,10 @@ class Settled(msgspec.Struct, frozen=True):
 
 
 class Verifier:
-    """Compares truth and copy of one direction of one kind."""
+    """Compares truth and copy of one direction of one kind; `waits` a while for changes in the queue."""
 
-    def __init__(self, track: Track, *, clock: Clock) -> None:
+    def __init__(self, track: Track, *, clock: Clock, waits: bool = True) -> None:
+        self._waits = waits
         self._track, self._kind, self._clock = track, track.kind, clock
 
     async def basis(self) -> Basis:
@@ -160,7 +161,7 @@ class Verifier:
                 difference = compare(truth, copy)
                 if difference is not None and difference.sort in ("ahead", "extra"):
                     suspects.append(key)
-                elif difference is not None and key in waiting:
+                elif difference is not None and self._waits and key in waiting:
                     late.append(key)
                 else:
                     settled[key] = Settled(truth, copy, difference)
