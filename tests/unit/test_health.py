@@ -30,7 +30,14 @@ async def _silent() -> None:
         ({"a": Probe(ask=_silent)}, "unready"),
         ({}, "ready"),
     ],
-    ids=str,
+    ids=[
+        "all up",
+        "down, and can be spared",
+        "down, and needed",
+        "all down",
+        "silent",
+        "nothing to ask",
+    ],
 )
 async def test_readiness_follows_from_what_is_needed(probes: dict[str, Probe], status: str) -> None:
     """Down is what fails and what does not answer; only what is needed makes a process unready."""
