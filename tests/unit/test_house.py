@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-SOURCES = sorted((ROOT / "src").rglob("*.py"))
 LONGEST_MODULE = 400
 LONGEST_FUNCTION = 50
 NAMELESS = {"utils", "util", "common", "helpers", "helper", "base", "core", "shared", "manager", "misc"}
@@ -33,7 +32,10 @@ def _written_files() -> Iterator[Path]:
         yield from (Path(folder) / name for name in files)
 
 
-@pytest.mark.parametrize("module", SOURCES, ids=lambda path: str(path.relative_to(ROOT / "src")))
+MODULES = sorted(path for path in _written_files() if path.suffix == ".py")
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_modules_and_functions_stay_short(module: Path) -> None:
     """What tells calm code from the rest is the longest module and function, not the usual one."""
     text = module.read_text(encoding="utf-8")
@@ -47,7 +49,7 @@ def test_modules_and_functions_stay_short(module: Path) -> None:
 
 def test_every_room_has_a_name_that_says_something() -> None:
     """No module or folder is called after the fact that nobody knew where its content belongs."""
-    stems = {path: path.stem for path in _written_files() if path.suffix == ".py"}
+    stems = {path: path.stem for path in MODULES}
     assert [path for path, stem in stems.items() if stem in NAMELESS] == []
     assert [path for path in stems if NAMELESS & set(path.relative_to(ROOT).parts)] == []
 
