@@ -12,7 +12,14 @@ from manystore.placement import Phase
 from manystore.records import Kind
 from manystore.stores.split import Split
 from mystira.domain.accounts.kind import ACCOUNTS
+from mystira.domain.badges.kind import AXIS_ACHIEVEMENTS, BADGE_CONFIGURATIONS, BADGE_IMAGES, BADGES
+from mystira.domain.bundles.kind import CONTENT_BUNDLES
+from mystira.domain.characters.kind import AVATAR_CONFIGURATIONS, CHARACTER_MAP_FILES, CHARACTER_MAPS
+from mystira.domain.compass.kind import COMPASS_TRACKINGS
+from mystira.domain.definitions.kind import AGE_GROUPS, ARCHETYPES, COMPASS_AXES, ECHO_TYPES, FANTASY_THEMES
+from mystira.domain.media.kind import CHARACTER_MEDIA_METADATA, MEDIA_ASSETS, MEDIA_METADATA
 from mystira.domain.profiles.kind import USER_PROFILES
+from mystira.domain.scenarios.kind import SCENARIOS
 
 StoreName = Literal["documents", "relational", "split"]
 """What a kind can live in. `split` is both: what PROFILES_SPLIT names in documents, all else in tables."""
@@ -63,6 +70,30 @@ PLACEMENT: Final = (
         home=Phase.DUAL_WRITE_TARGET_READ,
     ),
 )
+
+SETTLED: Final[dict[StoreName, tuple[Kind, ...]]] = {
+    "documents": (
+        SCENARIOS,
+        CONTENT_BUNDLES,
+        CHARACTER_MAPS,
+        CHARACTER_MAP_FILES,
+        AVATAR_CONFIGURATIONS,
+        MEDIA_ASSETS,
+        MEDIA_METADATA,
+        CHARACTER_MEDIA_METADATA,
+        BADGES,
+        BADGE_IMAGES,
+        AXIS_ACHIEVEMENTS,
+        BADGE_CONFIGURATIONS,
+        COMPASS_AXES,
+        ARCHETYPES,
+        ECHO_TYPES,
+        FANTASY_THEMES,
+        AGE_GROUPS,
+        COMPASS_TRACKINGS,
+    ),
+}
+"""The kinds that live in one store for good. Content is documents: read whole, seldom written."""
 
 PROFILES_SPLIT: Final = Split(
     kind=USER_PROFILES,

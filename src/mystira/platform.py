@@ -13,7 +13,7 @@ import random
 import secrets
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 import structlog
@@ -44,7 +44,14 @@ from mystira.domain.profiles.kind import USER_PROFILES
 from mystira.domain.profiles.model import UserProfile
 from mystira.domain.records import Entity
 from mystira.errors import SettingError
-from mystira.placement import PHASE_NAMES, PROFILES_SPLIT, ProfilesHome, StoreName, placement_table
+from mystira.placement import (
+    PHASE_NAMES,
+    PROFILES_SPLIT,
+    SETTLED,
+    ProfilesHome,
+    StoreName,
+    placement_table,
+)
 from mystira.schema.mappings import MAPPINGS
 from mystira.settings import Settings
 
@@ -98,11 +105,15 @@ class Platform:
         self.clock: Final = clock
         self.family: Final = place(documents, tables, settings.profiles_home)
         self.leases: Final = Leases(
-            list(self.family.values()), node=node, clock=clock, lease=settings.lease_seconds
+            [*self.family.values(), *settle(documents, tables)],
+            node=node,
+            clock=clock,
+            lease=settings.lease_seconds,
         )
+        self._repositories: dict[str, Repository[Any]] = {}
         self._random = random.Random(secrets.randbits(64))  # noqa: S311 - jitter, not secrets
-        self.accounts: Final = self._repository(Account, ACCOUNTS)
-        self.profiles: Final = self._repository(UserProfile, USER_PROFILES)
+        self.accounts: Final = self.repository(Account, ACCOUNTS)
+        self.profiles: Final = self.repository(UserProfile, USER_PROFILES)
         self.objects: Final = ObjectStorage.in_folder(settings.objects_path)
         self.certificates: Final = CertificateFolder(settings.objects_path / "certificates")
         self.mover: Final = Mover(
@@ -114,8 +125,19 @@ class Platform:
             objects=self.objects,
         )
 
-    def _repository(self, model: type[E], kind: Kind) -> Repository[E]:
-        """The records of a kind, copied and compared as the settings say."""
+    def repository(self, model: type[E], kind: Kind) -> Repository[E]:
+        """The records of a kind; the same repository whoever asks. Raises UnknownKindError."""
+        found: Repository[E] | None = self._repositories.get(kind.name)
+        if found is None:
+            make = self._moving if kind.name in self.family else self._settled
+            found = self._repositories[kind.name] = make(model, kind)
+        return found
+
+    def _settled(self, model: type[E], kind: Kind) -> Repository[E]:
+        return Repository(model, kind, self.leases, self.clock)
+
+    def _moving(self, model: type[E], kind: Kind) -> Repository[E]:
+        """With a copy, which is kept and compared as the settings say."""
         settings, placement = self.settings, self.family[kind.name]
         dual_write = DualWrite(
             secondary=settings.secondary,
@@ -236,6 +258,12 @@ def place(
         )
         for entry in table
     }
+
+
+def settle(documents: Store, tables: Store) -> list[Placement]:
+    """The kinds that never move, each in its one store."""
+    stores: dict[StoreName, Store] = {"documents": documents, "relational": tables}
+    return [Placement.settled(kind, stores[name]) for name, kinds in SETTLED.items() for kind in kinds]
 
 
 def document_store(settings: Settings) -> Store:

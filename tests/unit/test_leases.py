@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
-from manystore.errors import DrainingError, UnavailableError, UnknownKindError
+from manystore.errors import DeclarationError, DrainingError, UnavailableError, UnknownKindError
 from manystore.placement import (
     Leases,
     Phase,
@@ -237,3 +237,21 @@ async def test_who_asks_after_a_reading_began_is_not_content_with_it(
 
 def _later(state: State) -> bytes:
     return msgspec.json.encode(msgspec.structs.replace(state, epoch=state.epoch + 1))
+
+
+async def test_a_settled_kind_is_read_once_and_written_ever_after(clock: ManualClock) -> None:
+    """Its lease never runs out, nobody registers for it, and no step leads away from its store."""
+    store = MemoryStore("documents")
+    await store.open()
+    placement = Placement.settled(PEOPLE, store)
+    leases = node(placement, clock)
+    async with leases.writing("people") as state:
+        assert (state.phase, state.epoch) == (Phase.SOURCE_ONLY, 1)
+    await store.close()
+    clock.advance(100 * LEASE)
+    async with leases.writing("people") as later:
+        assert later == state
+    await store.open()
+    assert await store.notes("nodes/") == []
+    with pytest.raises(DeclarationError, match="lives in one store"):
+        await step(placement, state, Phase.DUAL_WRITE_SOURCE_READ)

@@ -150,6 +150,10 @@ class Leases:
 
     async def _refresh(self, holding: _Holding) -> State:
         placement = holding.placement
+        if placement.is_settled:
+            # Nobody can ever change it, so nothing needs watching, and nobody needs to know who writes.
+            holding.state, holding.good_until = await read_state(placement), float("inf")
+            return holding.state
         if holding.state is None:
             holding.state = await read_state(placement)
         heard_by: int | None = holding.state.epoch if holding.beats else None
@@ -208,9 +212,13 @@ class Leases:
     async def keep(self) -> None:
         """Renew the leases of all kinds that this node has used, until cancelled."""
         while True:
-            used = [name for name, holding in self._holdings.items() if holding.state is not None]
-            await asyncio.gather(*map(self._renew, used))
+            await asyncio.gather(*map(self._renew, self._watched()))
             await self._clock.sleep(self._poll)
+
+    def _watched(self) -> list[str]:
+        """The kinds that this node has used and whose state may change."""
+        named = self._holdings.items()
+        return [name for name, each in named if each.state is not None and not each.placement.is_settled]
 
     async def _renew(self, kind: str) -> None:
         # A store that cannot be asked lets the lease run out, which is the point of leases.
@@ -225,7 +233,7 @@ class Leases:
                 for reading in readings:
                     reading.cancel()
                 await asyncio.wait(readings)
-            if holding.state is None:
+            if holding.state is None or holding.placement.is_settled:
                 continue
             name = attendance_prefix(holding.placement) + self._node
             with contextlib.suppress(UnavailableError):

@@ -103,6 +103,7 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
 
     `parents` are the kinds that records of this one point to and that the target checks for. `resolver`
     decides where a repair finds content in the copy that the truth never had; without one the truth's stands.
+    A kind whose two stores are one and the same is settled: it lives there for good (see `settled`).
     """
 
     kind: Kind
@@ -111,6 +112,16 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
     initial: Phase = Phase.SOURCE_ONLY
     parents: tuple[Kind, ...] = ()
     resolver: Resolver | None = None
+
+    @classmethod
+    def settled(cls, kind: Kind, store: Store) -> "Placement":
+        """A kind that lives in one store for good, so that its phase and its epoch never change."""
+        return cls(kind=kind, source=store, target=store)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether there is nowhere to move to."""
+        return self.source is self.target
 
     def store(self, side: Side) -> Store:
         """The store of a side."""

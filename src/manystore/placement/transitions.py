@@ -72,8 +72,12 @@ async def _replace(placement: Placement, old: State, new: State) -> bool:
 async def step(placement: Placement, state: State, phase: Phase) -> State | None:
     """Go to a neighbouring phase with the same truth; None if somebody else changed the state first.
 
-    Raises DeclarationError for a phase with another truth, to which only a drain leads.
+    Raises DeclarationError for a phase with another truth, to which only a drain leads, and for a settled
+    kind, which has nowhere to go.
     """
+    if placement.is_settled:
+        subject, reason = placement.kind.name, "it lives in one store for good"
+        raise DeclarationError(subject=f"a step of {subject}", reason=reason)
     if phase.truth is not state.truth:
         subject, reason = placement.kind.name, f"{phase.value} has another truth than {state.phase.value}"
         raise DeclarationError(subject=f"a step of {subject}", reason=reason)

@@ -1,0 +1,1 @@
+"""Characters that stories share, and the avatars that players choose from."""

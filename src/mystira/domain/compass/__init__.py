@@ -1,0 +1,1 @@
+"""Where players moved on the compass, axis by axis."""

@@ -1,0 +1,1 @@
+"""Axes, archetypes, echo types, themes and age groups: the words that stories are made of."""

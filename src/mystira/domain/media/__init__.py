@@ -1,0 +1,1 @@
+"""Pictures, sounds and films: what they are, and where their bytes lie."""

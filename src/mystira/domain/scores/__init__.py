@@ -1,0 +1,1 @@
+"""What a player's first completed play of each story came to."""

@@ -1,0 +1,1 @@
+"""The play of a story: its rules, and a session as the fold of what happened."""

@@ -1,0 +1,1 @@
+"""Signing up and in by a code that is sent by e-mail, and who is signed in."""
