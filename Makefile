@@ -1,5 +1,6 @@
 # Every habit of this house is one command. All of them set up what they need by themselves, from the
-# lock, and only when the lock has changed; nothing is installed outside this folder.
+# lock, and only when the lock has changed; nothing is installed outside this folder, but what tests need
+# from Debian (tests/debian.txt).
 #
 #   make PYTHON=python3.12      another interpreter (3.11 or newer)
 #   make up ARGS="--port 9000"  options for the command behind the target
@@ -38,7 +39,7 @@ demo: $(INSTALLED) ## move live accounts there and back under traffic, and prove
 	@$(until_make_ends) $(BIN)/python -m mystira demo $(ARGS)
 
 .PHONY: test
-test: $(INSTALLED) $(COSMOS_SERVER) lint types imports ## everything that must be green, tests included
+test: debian $(INSTALLED) $(COSMOS_SERVER) lint types imports ## everything that must be green, tests included
 	$(BIN)/python -m pytest $(ARGS)
 
 .PHONY: check
@@ -72,7 +73,11 @@ docs: $(INSTALLED) ## write the parts of docs/reference that follow from the cod
 	$(BIN)/python -m tests.reference_pages
 
 .PHONY: install
-install: $(INSTALLED) $(COSMOS_SERVER) ## set up .venv and what the tests need, nothing else
+install: debian $(INSTALLED) $(COSMOS_SERVER) ## set up .venv and what the tests need, nothing else
+
+.PHONY: debian
+debian:
+	@tests/debian.sh
 
 .PHONY: lock
 lock: $(INSTALLED) ## pin anew what pyproject.toml asks for (add ARGS=--upgrade to move forward)
