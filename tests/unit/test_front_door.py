@@ -74,7 +74,7 @@ def test_every_public_name_is_there_and_no_other() -> None:
 
 def test_the_front_door_brings_no_driver_along() -> None:
     """Whoever imports the engine loads no database client, workflow engine or web framework."""
-    drivers = "asyncpg azure sqlite3 sqlalchemy redis dbos litestar aiohttp mystira"
+    drivers = "asyncpg azure sqlite3 sqlalchemy redis dbos obstore litestar aiohttp mystira"
     program = f"import sys, manystore; print(*sorted(set({drivers!r}.split()) & set(sys.modules)))"
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert answer.stdout.split() == []

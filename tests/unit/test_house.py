@@ -47,6 +47,24 @@ def test_modules_and_functions_stay_short(module: Path) -> None:
     assert {name: length for name, length in lengths.items() if length > LONGEST_FUNCTION} == {}
 
 
+def test_what_a_class_leaves_to_others_is_abstract() -> None:
+    """A method that nobody wrote shows when the object is made, not in the night when it is first called."""
+    written = ROOT / "src"
+    raising = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in MODULES
+        if path.is_relative_to(written)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Raise) and _raised(node) == "NotImplementedError"
+    ]
+    assert raising == []
+
+
+def _raised(node: ast.Raise) -> str | None:
+    error = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
+    return error.id if isinstance(error, ast.Name) else None
+
+
 def test_every_room_has_a_name_that_says_something() -> None:
     """No module or folder is called after the fact that nobody knew where its content belongs."""
     stems = {path: path.stem for path in MODULES}

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
@@ -33,7 +33,10 @@ from manystore.moves.tasks import Action, Depth, Override
 from manystore.moves.verify import Basis
 from manystore.moves.verifying import Rechecking, Verifying
 from manystore.placement import Phase, Placement, State, read_state, step, undo
-from manystore.stores.objects import ObjectStorage
+
+if TYPE_CHECKING:
+    # Brings a library along, which only who has an object storage needs.
+    from manystore.stores.objects import ObjectStorage
 
 T = TypeVar("T")
 
@@ -60,7 +63,7 @@ class Mover:
         clock: Clock,
         randomness: random.Random,
         lease: float,
-        objects: ObjectStorage | None = None,
+        objects: "ObjectStorage | None" = None,
         soak: float = 0.0,
     ) -> None:
         self._family, self._folder, self._objects, self._soak = family, folder, objects, soak

@@ -9,7 +9,7 @@ import datetime as dt
 import gzip
 import hashlib
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -17,8 +17,11 @@ from manystore.errors import MoveError
 from manystore.moves.plan import scan_pages
 from manystore.moves.progress import Report, progress_at, unreported
 from manystore.records import Kind, Record, canonical, parse
-from manystore.stores.objects import ObjectStorage
 from manystore.stores.store import Diverged, KeyRange, Refused, Store
+
+if TYPE_CHECKING:
+    # Brings a library along, which only who has an object storage needs.
+    from manystore.stores.objects import ObjectStorage
 
 CHUNK: Final = 5000
 """Records a chunk, tombstones included."""
@@ -54,7 +57,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 async def write_archive(
     store: Store,
     kind: Kind,
-    objects: ObjectStorage,
+    objects: "ObjectStorage",
     folder: str,
     *,
     now: dt.datetime,
@@ -95,7 +98,7 @@ def _line(record: Record) -> bytes:
     return canonical([record.key, record.version, record.content]) + b"\n"
 
 
-async def read_manifest(objects: ObjectStorage, folder: str) -> Manifest:
+async def read_manifest(objects: "ObjectStorage", folder: str) -> Manifest:
     """The manifest of an archive. Raises ArchiveError where there is none, or none that can be read."""
     try:
         return msgspec.json.decode(await objects.get(f"{folder}/manifest.json"), type=Manifest)
@@ -105,7 +108,7 @@ async def read_manifest(objects: ObjectStorage, folder: str) -> Manifest:
         raise ArchiveError(archive=folder, reason="its manifest cannot be read") from error
 
 
-async def read_archive(objects: ObjectStorage, folder: str) -> AsyncIterator[list[Record]]:
+async def read_archive(objects: "ObjectStorage", folder: str) -> AsyncIterator[list[Record]]:
     """The records of an archive, a chunk at a time, each checked against the manifest before it is given."""
     manifest = await read_manifest(objects, folder)
     running = hashlib.sha256()
@@ -121,7 +124,7 @@ async def read_archive(objects: ObjectStorage, folder: str) -> AsyncIterator[lis
         raise ArchiveError(archive=folder, reason="its chunks are not the ones that were written together")
 
 
-async def _unpack(objects: ObjectStorage, folder: str, chunk: Chunk) -> bytes:
+async def _unpack(objects: "ObjectStorage", folder: str, chunk: Chunk) -> bytes:
     try:
         packed = await objects.get(chunk.name)
     except FileNotFoundError as error:
@@ -131,12 +134,12 @@ async def _unpack(objects: ObjectStorage, folder: str, chunk: Chunk) -> bytes:
     return await asyncio.to_thread(gzip.decompress, packed)
 
 
-async def check_archive(objects: ObjectStorage, folder: str) -> int:
+async def check_archive(objects: "ObjectStorage", folder: str) -> int:
     """Read an archive from end to end; how many records it holds. Raises ArchiveError."""
     return sum([len(records) async for records in read_archive(objects, folder)])
 
 
-async def restore_archive(objects: ObjectStorage, folder: str, store: Store, kind: Kind) -> int:
+async def restore_archive(objects: "ObjectStorage", folder: str, store: Store, kind: Kind) -> int:
     """Bring an archive's records back into a store where they are newer; how many were read.
 
     Raises ArchiveError where the archive cannot be relied on or the store refuses one of its records.

@@ -7,6 +7,7 @@ kept in the range's checkpoint every now and then, so a killed worker's range is
 and the sum of the checkpoints is how far the whole is.
 """
 
+import abc
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -84,7 +85,7 @@ def chain(digest: bytes, record: Record | None) -> bytes:
     return hashlib.sha256(digest + head + (b"\0" if record.content is None else record.digest)).digest()
 
 
-class RangeWalk(Generic[R]):
+class RangeWalk(abc.ABC, Generic[R]):
     """One range of one direction of one kind, and the note of its checkpoint."""
 
     checkpoint_form: ClassVar[type[ComparisonCheckpoint]] = ComparisonCheckpoint
@@ -94,13 +95,13 @@ class RangeWalk(Generic[R]):
         self._clock, self._pace = clock, pace
         self._verifier = Verifier(track, clock=clock)
 
+    @abc.abstractmethod
     def _reader(self, store: Store) -> Read[R]:
         """How a store is read in key order."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     async def _take_in(self, at: ComparisonCheckpoint, page: Sequence[R], there: dict[str, R]) -> bool:
         """Judge one stretch of both sides; whether its checkpoint must not wait."""
-        raise NotImplementedError
 
     async def run(self) -> RangeCompared:
         """Compare what is left. Raises UnavailableError when a store stays away for too long."""

@@ -1,5 +1,6 @@
 """Properties whose value lies in rows of other tables: one part, a list of strings, a list of parts."""
 
+import abc
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from manystore.stores.postgres.mapping import ManyPart, OnePart, Part, StringsPa
 from manystore.stores.postgres.values import Lossy, Unfit, encode_strings
 
 
-class PartCodec:
+class PartCodec(abc.ABC):
     """A property whose value lies in rows of its own; `width` is how many columns a SELECT has for it."""
 
     width = 1
@@ -18,13 +19,13 @@ class PartCodec:
     def __init__(self, name: str) -> None:
         self.name = name
 
+    @abc.abstractmethod
     def encode(self, content: Content, left: Leftover) -> Any:
         """The rows; what they do not say goes to `left`."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def decode(self, row: Sequence[Any], at: int, content: Content, residue: Residue | None) -> None:
         """Put the property into `content`, if it is there."""
-        raise NotImplementedError
 
     def is_settled(self, row: Sequence[Any], at: int) -> bool:
         """Whether the rows have the ordinals that `encode` gives, by which residues of items find them."""

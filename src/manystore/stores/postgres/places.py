@@ -5,6 +5,7 @@ A place compares *unmasked* columns: those whose value says the same to SQL as t
 elsewhere; None stands for what holds of no record.
 """
 
+import abc
 import datetime as dt
 import decimal
 import re
@@ -25,7 +26,7 @@ _BIGINT: Final = 2**63
 _EXACT: Final = 2**53
 
 
-class Place:
+class Place(abc.ABC):
     """A column or a value within jsonb, as an SQL expression that is null where the field is missing."""
 
     def __init__(self, expression: str) -> None:
@@ -36,13 +37,13 @@ class Place:
         """The expression by which to order."""
         return self.expression
 
+    @abc.abstractmethod
     def equal(self, value: Scalar, bind: Bind) -> str | None:
         """That the field equals the value."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def ordered(self, operator: str, value: Scalar, bind: Bind) -> str | None:
         """That the field is less or more (`<`, `<=`, `>`, `>=`) than the value."""
-        raise NotImplementedError
 
     def differs(self, value: Scalar, bind: Bind) -> str:
         """That the field is there and is not the value."""
@@ -85,13 +86,13 @@ class _CastPlace(Place):
 
     type_name = ""
 
+    @abc.abstractmethod
     def cast(self, value: Scalar) -> Any:
         """The value in the column's type; None where it has no place there."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def as_text(self) -> str:
         """The column spelled as documents spell it."""
-        raise NotImplementedError
 
     def equal(self, value: Scalar, bind: Bind) -> str | None:
         """See Place."""

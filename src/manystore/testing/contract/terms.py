@@ -1,5 +1,6 @@
 """What a product's test module may say of its store, and the steps that most tests begin with."""
 
+import abc
 import asyncio
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
@@ -9,7 +10,7 @@ from manystore.records import Content, Kind, Record
 from manystore.stores.store import Applied, Fence, KeyRange, Store
 
 
-class Terms:
+class Terms(abc.ABC):
     """What is true of a product; a test class overrides what is not."""
 
     checks_parents: ClassVar[bool] = False
@@ -22,12 +23,12 @@ class Terms:
     """Whether the store notices each write of others when it is made; else it sees what lies there when it
     looks, and so neither what was removed nor what was overwritten before that."""
 
+    @abc.abstractmethod
     async def behind(self, store: Store, kind: Kind, key: str, content: Content | None) -> None:
         """Write as somebody would who does not know the engine: insert, change, or with None delete.
 
         With the product's own tools, on a connection of their own. The suite asks it for `WORDS` alone.
         """
-        raise NotImplementedError(f"{type(self).__name__} does not say how others write to {store.name}")
 
 
 async def admit(store: Store, *kinds: Kind, epoch: int = 1) -> None:
