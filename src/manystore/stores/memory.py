@@ -321,6 +321,14 @@ class MemoryStore:
         self._notes.pop(name, None)
         return True
 
+    async def write_notes(self, notes: Sequence[Note]) -> list[bool]:
+        """See Store.write_notes."""
+        return [await self.write_note(note.name, note.value, expected=note.revision) for note in notes]
+
+    async def drop_notes(self, notes: Sequence[Note]) -> list[bool]:
+        """See Store.drop_notes."""
+        return [await self.drop_note(note.name, expected=note.revision) for note in notes]
+
     def _replace_note(self, name: str, value: bytes) -> None:
         before = self._notes.get(name)
         self._notes[name] = Note(name=name, value=value, revision=before.revision + 1 if before else 1)

@@ -248,3 +248,13 @@ class Store(Protocol):
 
     async def drop_note(self, name: str, *, expected: int) -> bool:
         """Remove the note if its revision is `expected`; whether it was."""
+
+    async def write_notes(self, notes: Sequence[Note]) -> list[bool]:
+        """`write_note` for many of different names, each by itself, `revision` being what is expected.
+
+        It is as quick as the store can be, and no one step: of notes that others change meanwhile, and where
+        UnavailableError is raised, some are written and some are not.
+        """
+
+    async def drop_notes(self, notes: Sequence[Note]) -> list[bool]:
+        """`drop_note` for many of different names, in the same way."""

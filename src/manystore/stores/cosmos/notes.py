@@ -1,6 +1,8 @@
 """Fences and notes: small items of a container of their own, each changed by compare-and-set on its ETag."""
 
+import asyncio
 import base64
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -14,6 +16,8 @@ from manystore.stores.store import Fence, Note
 
 _LAYOUT: Final = Layout("manystore-state", "id", unindexed=("/value/?", "/body/?", "/evidence/?"))
 _PAGE: Final = 100
+_AT_ONCE: Final = 16
+"""Notes that are written at the same time."""
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -106,6 +110,14 @@ class Notes:
             return False
         return await self.container.remove(before["id"], before["id"], before["_etag"])
 
+    async def write_notes(self, notes: Sequence[Note]) -> list[bool]:
+        """See Store.write_notes."""
+        return await _each(notes, lambda note: self.write_note(note.name, note.value, expected=note.revision))
+
+    async def drop_notes(self, notes: Sequence[Note]) -> list[bool]:
+        """See Store.drop_notes."""
+        return await _each(notes, lambda note: self.drop_note(note.name, expected=note.revision))
+
     async def keep_note(self, name: str, value: bytes) -> None:
         """Store the value, whatever the note's revision was."""
         while True:
@@ -125,6 +137,16 @@ class Notes:
         if before is None:
             return await self.container.create(item)
         return await self.container.replace(item, before["_etag"])
+
+
+async def _each(notes: Sequence[Note], do: Callable[[Note], Awaitable[bool]]) -> list[bool]:
+    slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def do_one(note: Note) -> bool:
+        async with slots:
+            return await do(note)
+
+    return list(await asyncio.gather(*map(do_one, notes)))
 
 
 def _item_of(name: str, value: bytes, revision: int) -> Item:

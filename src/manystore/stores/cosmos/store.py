@@ -211,3 +211,11 @@ class CosmosStore:
     async def drop_note(self, name: str, *, expected: int) -> bool:
         """See Store.drop_note."""
         return await self._notes.drop_note(name, expected=expected)
+
+    async def write_notes(self, notes: Sequence[Note]) -> list[bool]:
+        """See Store.write_notes. Several requests at a time."""
+        return await self._notes.write_notes(notes)
+
+    async def drop_notes(self, notes: Sequence[Note]) -> list[bool]:
+        """See Store.drop_notes. Several requests at a time."""
+        return await self._notes.drop_notes(notes)

@@ -14,6 +14,7 @@ one, in any database of the server, holds all readers back.
 """
 
 import sys
+from collections.abc import Sequence
 from typing import Any, Final
 
 from manystore.changes import START, Change, ChangeBatch, Position
@@ -54,6 +55,34 @@ _ANY_NOTE: Final = """
     on conflict (name) do update set value = excluded.value, revision = note.revision + 1
     """
 _DROP_NOTE: Final = "delete from manystore.notes where name = $1 and revision = $2 returning revision"
+_WRITE_NOTES: Final = """
+    with given as materialized (
+        select name, value, revision from unnest($1::text[], $2::bytea[], $3::bigint[])
+            u (name, value, revision)
+    ), locked as materialized (
+        -- By name, so that two who write the same notes lock them in the same order.
+        select n.name from manystore.notes n join given using (name, revision)
+        order by n.name for update of n
+    ), changed as (
+        update manystore.notes n set value = given.value, revision = n.revision + 1
+        from given join locked using (name)
+        where n.name = given.name and n.revision = given.revision returning n.name
+    ), made as (
+        insert into manystore.notes (name, value, revision)
+        select name, value, 1 from given where revision = 0 order by name
+        on conflict (name) do nothing returning name
+    )
+    select name from changed union all select name from made
+    """
+_DROP_NOTES: Final = """
+    with locked as materialized (
+        select n.name, n.revision
+        from manystore.notes n join unnest($1::text[], $2::bigint[]) u (name, revision) using (name, revision)
+        order by n.name for update of n
+    )
+    delete from manystore.notes n using locked
+    where n.name = locked.name and n.revision = locked.revision returning n.name
+    """
 _ROGUES: Final = """
     select key, version, found_at, evidence, made_by from manystore.rogue_writes
     where kind = $1 order by key, version
@@ -134,6 +163,23 @@ class Ledger:
     async def drop_note(self, name: str, *, expected: int) -> bool:
         """See Store.drop_note."""
         return bool(await self._connections.fetch(_DROP_NOTE, name, expected))
+
+    async def write_notes(self, notes: Sequence[Note]) -> list[bool]:
+        """See Store.write_notes."""
+        names, revisions = [note.name for note in notes], [note.revision for note in notes]
+        values = [note.value for note in notes]
+        rows = await self._connections.fetch(_WRITE_NOTES, names, values, revisions)
+        return _among(names, rows)
+
+    async def drop_notes(self, notes: Sequence[Note]) -> list[bool]:
+        """See Store.drop_notes."""
+        names, revisions = [note.name for note in notes], [note.revision for note in notes]
+        return _among(names, await self._connections.fetch(_DROP_NOTES, names, revisions))
+
+
+def _among(names: Sequence[str], rows: Sequence[Any]) -> list[bool]:
+    found = {row[0] for row in rows}
+    return [name in found for name in names]
 
 
 def _note(row: Any) -> Note:

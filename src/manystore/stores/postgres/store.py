@@ -294,3 +294,11 @@ class PostgresStore:
     async def drop_note(self, name: str, *, expected: int) -> bool:
         """See Store.drop_note."""
         return await self._ledger.drop_note(name, expected=expected)
+
+    async def write_notes(self, notes: Sequence[Note]) -> list[bool]:
+        """See Store.write_notes. One statement."""
+        return await self._ledger.write_notes(notes)
+
+    async def drop_notes(self, notes: Sequence[Note]) -> list[bool]:
+        """See Store.drop_notes. One statement."""
+        return await self._ledger.drop_notes(notes)

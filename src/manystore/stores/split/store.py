@@ -241,6 +241,14 @@ class SplitStore:
         """See Store.drop_note."""
         return await self._core.drop_note(name, expected=expected)
 
+    async def write_notes(self, notes: Sequence[Note]) -> list[bool]:
+        """See Store.write_notes."""
+        return await self._core.write_notes(notes)
+
+    async def drop_notes(self, notes: Sequence[Note]) -> list[bool]:
+        """See Store.drop_notes."""
+        return await self._core.drop_notes(notes)
+
 
 class _Room:
     """All that serves one split kind."""

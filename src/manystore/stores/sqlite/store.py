@@ -256,6 +256,20 @@ class SqliteStore:
         """See Store.drop_note."""
         return await self._writer.do(lambda connection: writes.drop_note(connection, name, expected))
 
+    async def write_notes(self, notes: Sequence[Note]) -> list[bool]:
+        """See Store.write_notes. One transaction."""
+        return await self._writer.do(
+            lambda connection: [
+                writes.write_note(connection, note.name, note.value, note.revision) for note in notes
+            ]
+        )
+
+    async def drop_notes(self, notes: Sequence[Note]) -> list[bool]:
+        """See Store.drop_notes. One transaction."""
+        return await self._writer.do(
+            lambda connection: [writes.drop_note(connection, note.name, note.revision) for note in notes]
+        )
+
 
 def _search(connection: sqlite3.Connection, query: Query) -> list[Record] | None:
     """What the query finds, or None where it asked rows of which others changed the bodies."""

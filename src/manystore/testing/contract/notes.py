@@ -39,6 +39,48 @@ class NoteContract(Terms):
         assert not await store.drop_note("n", expected=1)
         assert await store.write_note("n", b"b", expected=0)
 
+    async def test_many_are_written_each_by_itself(self, store: Store, second: Store) -> None:
+        """Of many notes, those of the expected revision are written or dropped, and the others are left."""
+        names = [f"queue/{number:03}" for number in range(300)]
+        new = [Note(name=name, value=name.encode(), revision=0) for name in names]
+        assert await store.write_notes(new) == [True] * 300
+        assert await second.write_notes(new[:2]) == [False, False]
+        assert await second.write_note(names[1], b"newer", expected=1)
+        changed = [Note(name=name, value=b"changed", revision=1) for name in names[:3]]
+        absent = Note(name="queue/absent", value=b"", revision=4)
+        assert await store.write_notes([*changed, absent]) == [True, False, True, False]
+        assert [note.value for note in await second.notes("queue/00")][:4] == [
+            *(b"changed", b"newer", b"changed"),
+            names[3].encode(),
+        ]
+        last = [Note(name=name, value=b"", revision=1) for name in names[1:]]
+        assert await store.drop_notes([*last, absent]) == [False, False, *[True] * 297, False]
+        assert [(note.name, note.revision) for note in await second.notes("queue/")] == [
+            (name, 2) for name in names[:3]
+        ]
+        assert await store.write_notes([]) == await store.drop_notes([]) == []
+
+    async def test_one_of_many_who_write_the_same_notes_wins_each(self, store: Store, second: Store) -> None:
+        """Several who write the same notes at once, in any order: each revision is one writer's."""
+        names = [f"n{number}" for number in range(40)]
+        for revision in range(2):
+            tries = [
+                handle.write_notes(
+                    [Note(name=name, value=value, revision=revision) for name in names[::direction]]
+                )
+                for handle, value, direction in (
+                    *((store, b"a", 1), (second, b"b", -1)),
+                    *((store, b"c", -1), (second, b"d", 1)),
+                )
+            ]
+            results = await asyncio.gather(*tries)
+            won = [results[0], results[1][::-1], results[2][::-1], results[3]]
+            written = {note.name: note for note in await store.notes("n")}
+            for name, wins in zip(names, zip(*won, strict=True), strict=True):
+                assert sorted(wins) == [False, False, False, True]
+                value = b"abcd"[wins.index(True) :][:1]
+                assert written[name] == Note(name=name, value=value, revision=revision + 1)
+
     async def test_notes_are_listed_by_prefix(self, store: Store) -> None:
         """A prefix is taken literally, whatever it means in a pattern; the list is by name."""
         names = ["a%", "a%b", "a_", "a_b", "aXb", "ab", "b", "A%", "a/\u00e9", "a/\U0001f600", "a\\"]
