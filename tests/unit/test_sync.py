@@ -1,13 +1,15 @@
 """The sync follower and its queue: nothing is passed over, nothing is hidden."""
 
 import asyncio
+import collections
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 import pytest
+from msgspec import structs
 
 from manystore.errors import (
     MissingParentError,
@@ -18,12 +20,12 @@ from manystore.errors import (
 )
 from manystore.followers.queue import MAX_ATTEMPTS, Audited, SyncQueue
 from manystore.followers.runner import SyncRunner
-from manystore.followers.sync import Track
+from manystore.followers.sync import BATCH, Track
 from manystore.moves.tasks import Action
 from manystore.placement import Leases, Placement, read_state
-from manystore.records import Record
-from manystore.stores.store import Store
-from manystore.testing.samples import LETTERS, PEOPLE, key_of, letter
+from manystore.records import Kind, Parent, Record
+from manystore.stores.store import Note, Outcome, Refused, Store
+from manystore.testing.samples import LETTERS, PEOPLE, WORDS, key_of, letter, word
 from tests.unit.clocks import ManualClock
 from tests.unit.faults import FaultPlan, FaultyStore
 from tests.unit.moving import LEASE, Person, Scene, adopt, memory_scene, person
@@ -35,6 +37,46 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
         await adopt(made.source, 3)
         await made.do(Action.START)
         yield made
+
+
+class ParentChecking:
+    """A copy that refuses letters to people whom it does not have, as foreign keys do."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def apply(
+        self, kind: Kind, records: Sequence[Record], *, note: Note | None = None
+    ) -> list[Outcome]:
+        parents = await self._store.get_many(PEOPLE, [_person_of(record) for record in records])
+        there = [record for record in records if _person_of(record) in parents]
+        applied = dict(
+            zip(
+                [record.key for record in there],
+                await self._store.apply(kind, there, note=note),
+                strict=True,
+            )
+        )
+        return [
+            applied.get(record.key)
+            or Refused(
+                MissingParentError(
+                    kind=kind.name,
+                    key=record.key,
+                    field="personId",
+                    parent_kind="people",
+                    parent_key=_person_of(record),
+                )
+            )
+            for record in records
+        ]
+
+
+def _person_of(record: Record) -> str:
+    return str((record.content or {})["personId"])
 
 
 async def rename(scene: Scene, number: int, **changes: object) -> Person:
@@ -210,3 +252,64 @@ async def test_a_child_that_let_go_of_the_parent_it_waited_for_waits_no_more(sce
     assert await track.retry(whatever_is_due=False) == 1
     assert await track.queue.entries() == []
     assert await scene.target.get(LETTERS, key_of(11)) == Record(key_of(11), written.version + 1, alone)
+
+
+async def test_thousands_of_parked_children_follow_in_batches_once_their_parents_are_there(
+    scene: Scene,
+) -> None:
+    """Queued, deferred and brought over by the hundred: the calls of the stores do not grow with them."""
+    count, parents = 2_000, 3 * BATCH
+    await scene.do(Action.START, "letters")
+    state = await read_state(scene.letters)
+    for number in range(count):
+        content = letter(number, number % parents)
+        await scene.source.put(LETTERS, key_of(number), content, expected=None, epoch=state.epoch)
+    plan = FaultPlan(None)
+    target = ParentChecking(scene.target)
+    source, copy = (cast(Store, FaultyStore(cast(Store, each), plan)) for each in (scene.source, target))
+    placement = Placement(kind=LETTERS, source=source, target=copy, parents=(PEOPLE,))
+    track = Track(placement, state, clock=ManualClock(), randomness=scene.random)
+    await track.reach(await scene.source.head(LETTERS))
+    entries = await track.queue.entries()
+    assert len(entries) == count
+    assert {(entry.state, entry.attempts) for entry in entries} == {("parked", 1)}
+    assert await track.retry(whatever_is_due=False) == 0
+    for number in range(count):
+        content = letter(number, number % parents, text="newer")
+        await scene.source.put(LETTERS, key_of(number), content, expected=1, epoch=state.epoch)
+    await track.reach(await scene.source.head(LETTERS))
+    assert {entry.version for entry in await track.queue.entries()} == {2}
+    people = [Record(key_of(number), 1, {"id": key_of(number)}) for number in range(parents)]
+    await scene.target.apply(PEOPLE, people[1:])
+    assert await track.retry(whatever_is_due=False) == count - 2
+    await scene.target.apply(PEOPLE, people[:1])
+    assert await track.retry(whatever_is_due=False) == 2
+    assert await track.queue.entries() == []
+    assert {
+        (record.version, record.content == letter(number, number % parents, text="newer"))
+        for number in range(count)
+        if (record := await scene.target.get(LETTERS, key_of(number))) is not None
+    } == {(2, True)}
+    assert len(plan.calls) < count / 10, collections.Counter(plan.calls)
+
+
+async def test_in_a_kind_that_points_to_itself_parents_go_first(scene: Scene) -> None:
+    """A child is tried after the parent that came in the same round, whatever their keys."""
+    family = structs.replace(WORDS, parents=(Parent(field="meaning", kind="words"),))
+    words = Placement(kind=family, source=scene.source, target=scene.target, parents=(family,))
+    state = await read_state(words)
+    track = Track(words, state, clock=scene.clock, randomness=scene.random)
+    for number in range(5):
+        content = word(f"w{number}", meaning=f"w{number + 1}" if number < 4 else "")
+        written = await scene.source.put(family, f"w{number}", content, expected=None, epoch=state.epoch)
+        missing = MissingParentError(
+            kind="words",
+            key=f"w{number}",
+            field="meaning",
+            parent_kind="words",
+            parent_key=content["meaning"],
+        )
+        problem = missing if number < 4 else UniqueError(kind="words", key="w4", constraint="c", field="id")
+        await track.queue.hold(written, problem)
+    assert await track.retry(whatever_is_due=False) == 5
+    assert await scene.target.count(family) == 5

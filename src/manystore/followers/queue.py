@@ -10,6 +10,7 @@ in the copy's own store, so it is as durable as what it is about.
 
 import datetime as dt
 import random
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal
 
 import msgspec
@@ -20,10 +21,13 @@ from manystore.records import Kind, Record, canonical, parse
 from manystore.stores.store import Diverged, Note, Store
 
 QueueState = Literal["retrying", "parked", "dead"]
+Problem = ManystoreError | Diverged
 
 MAX_ATTEMPTS: Final = 6
 FIRST_DELAY: Final = 0.1
 DELAY_FACTOR: Final = 3.0
+_FEW: Final = 8
+"""Up to so many entries are read one by one; of more, the whole queue is read at once."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,14 +82,39 @@ class SyncQueue:
         note = await self._copy.note(self._prefix + key)
         return self._read(note) if note.revision else None
 
-    async def hold(self, record: Record, problem: ManystoreError | Diverged) -> Entry:
+    async def hold(self, record: Record, problem: Problem) -> Entry:
         """Queue a refused record, or count one more attempt of one that is queued already."""
-        while True:
-            entry = self._entry(record, problem, await self.entry(record.key))
-            if await self._write(entry):
-                return entry
+        [entry] = await self.hold_all([(record, problem)])
+        return entry
 
-    def _entry(self, record: Record, problem: ManystoreError | Diverged, former: Entry | None) -> Entry:
+    async def hold_all(
+        self, refused: Iterable[tuple[Record, Problem]], known: Mapping[str, Entry] | None = None
+    ) -> list[Entry]:
+        """`hold` for many at once; of a key that comes twice, the newest. `known` are entries just read."""
+        todo = {each[0].key: each for each in sorted(refused, key=lambda each: each[0].version)}
+        former, held = dict(known or {}), list[Entry]()
+        while todo:
+            entries = [self._entry(record, why, former.get(key)) for key, (record, why) in todo.items()]
+            written = await self._write_all(entries)
+            held += [entry for entry in entries if entry.key in written]
+            todo = {key: each for key, each in todo.items() if key not in written}
+            former = await self._entries_of(todo)
+        return held
+
+    async def _write_all(self, entries: Sequence[Entry]) -> set[str]:
+        """The keys of those entries that were still as they were read."""
+        notes = [self._note(entry) for entry in entries]
+        written = await self._copy.write_notes(notes) if notes else []
+        return {entry.key for entry, is_written in zip(entries, written, strict=True) if is_written}
+
+    async def _entries_of(self, keys: Iterable[str]) -> dict[str, Entry]:
+        wanted = set(keys)
+        if len(wanted) > _FEW:
+            return {entry.key: entry for entry in await self.entries() if entry.key in wanted}
+        found = [await self.entry(key) for key in wanted]
+        return {entry.key: entry for entry in found if entry is not None}
+
+    def _entry(self, record: Record, problem: Problem, former: Entry | None) -> Entry:
         now = self._clock.now()
         attempts = (former.attempts if former else 0) + 1
         delay = FIRST_DELAY * DELAY_FACTOR ** (attempts - 1) * self._random.uniform(0.8, 1.2)
@@ -107,41 +136,44 @@ class SyncQueue:
             revision=former.revision if former else 0,
         )
 
-    async def defer(self, key: str, version: int) -> bool:
-        """Let a newer version wait behind the queued one; False where nothing is queued (any more).
+    async def defer_all(self, versions: Mapping[str, int], known: Mapping[str, Entry]) -> set[str]:
+        """Let newer versions (by key) wait behind queued ones; the keys of which nothing is queued (any more)
+        are not among those returned. `known` are all entries as just read.
 
-        The entry changes by this, so that a retry which carried an older version cannot take it off. What a
-        newer version waits for is not known before it was tried: it may have let go of the parent that the
+        The entries change by this, so that a retry which carried an older version cannot take them off. What
+        a newer version waits for is not known before it was tried: it may have let go of the parent that the
         older one missed, and that parent may never come.
         """
-        while (entry := await self.entry(key)) is not None:
-            waits_for = entry.waits_for if version <= entry.version else None
-            newer = msgspec.structs.replace(entry, version=max(version, entry.version), waits_for=waits_for)
-            if await self._write(newer):
-                return True
-        return False
+        deferred = set[str]()
+        found = {key: known[key] for key in versions if key in known}
+        while found:
+            written = await self._write_all([_behind(found[key], versions[key]) for key in found])
+            deferred |= written
+            found = await self._entries_of(found.keys() - written)
+        return deferred
 
     async def release(self, entry: Entry) -> bool:
         """Take an entry off now that the copy holds the record; False where it changed since it was read."""
-        return await self._copy.drop_note(self._prefix + entry.key, expected=entry.revision)
+        return await self.release_all([entry]) == 1
 
-    async def _write(self, entry: Entry) -> bool:
-        value = msgspec.json.encode(entry)
-        return await self._copy.write_note(self._prefix + entry.key, value, expected=entry.revision)
+    async def release_all(self, entries: Sequence[Entry]) -> int:
+        """`release` for many; how many were taken off."""
+        return sum(await self._copy.drop_notes([self._note(entry) for entry in entries])) if entries else 0
 
     async def replay(self, key: str | None = None) -> int:
         """Try one entry again at the next opportunity, or all of them; returns how many."""
-        replayed = 0
-        for entry in await self._waiting(key):
-            fresh = msgspec.structs.replace(entry, state="retrying", attempts=0, next_at=self._clock.now())
-            replayed += await self._write(fresh)
-        return replayed
-
-    async def _waiting(self, key: str | None) -> list[Entry]:
         if key is None:
-            return await self.entries()
+            return await self.replay_all(await self.entries())
         entry = await self.entry(key)
-        return [] if entry is None else [entry]
+        return 0 if entry is None else await self.replay_all([entry])
+
+    async def replay_all(self, entries: Sequence[Entry]) -> int:
+        """Try these entries again at the next opportunity; how many, without those that changed meanwhile."""
+        now = self._clock.now()
+        fresh = [
+            msgspec.structs.replace(entry, state="retrying", attempts=0, next_at=now) for entry in entries
+        ]
+        return len(await self._write_all(fresh))
 
     async def drop(self, key: str, *, actor: str, reason: str) -> bool:
         """Give an entry up for good, audited; whether it was there.
@@ -155,12 +187,21 @@ class SyncQueue:
         await audit(self._copy, self._clock, actor=actor, action="queue.drop", subject=subject, reason=reason)
         return await self.release(entry)
 
+    def _note(self, entry: Entry) -> Note:
+        value = msgspec.json.encode(entry)
+        return Note(name=self._prefix + entry.key, value=value, revision=entry.revision)
+
     @staticmethod
     def _read(note: Note) -> Entry:
         return msgspec.structs.replace(msgspec.json.decode(note.value, type=Entry), revision=note.revision)
 
 
-def _state_after(problem: ManystoreError | Diverged, attempts: int) -> QueueState:
+def _behind(entry: Entry, version: int) -> Entry:
+    waits_for = entry.waits_for if version <= entry.version else None
+    return msgspec.structs.replace(entry, version=max(version, entry.version), waits_for=waits_for)
+
+
+def _state_after(problem: Problem, attempts: int) -> QueueState:
     if isinstance(problem, MissingParentError):
         return "parked"
     if isinstance(problem, (NotRepresentableError, Diverged)) or attempts >= MAX_ATTEMPTS:
@@ -168,7 +209,7 @@ def _state_after(problem: ManystoreError | Diverged, attempts: int) -> QueueStat
     return "retrying"
 
 
-def _reason(problem: ManystoreError | Diverged) -> str:
+def _reason(problem: Problem) -> str:
     if isinstance(problem, Diverged):
         return f"The copy holds version {problem.version} with other content; compare both and settle it."
     return str(problem)

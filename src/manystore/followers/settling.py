@@ -122,9 +122,7 @@ async def repair(
     again. Raises UnavailableError, and StaleEpochError where the phase has changed.
     """
     keys = dict.fromkeys(difference.key for difference in differences)
-    for entry in await track.queue.entries():
-        if entry.key in keys:
-            await track.queue.replay(entry.key)
+    await track.queue.replay_all([entry for entry in await track.queue.entries() if entry.key in keys])
     mended = await _copy_again(track, list(keys))
     mending = _Mending(track, clock, actor, resolver)
     left = dict[str, str]()

@@ -14,9 +14,9 @@ import msgspec
 
 from manystore.changes import START, ChangeBatch, Position
 from manystore.clock import Clock
-from manystore.followers.queue import Entry, SyncQueue
+from manystore.followers.queue import Entry, Problem, SyncQueue
 from manystore.placement import Placement, State
-from manystore.records import Record
+from manystore.records import Kind, Record
 from manystore.stores.store import Diverged, Outcome, Refused
 
 BATCH: Final = 500
@@ -66,60 +66,82 @@ class Track:
 
     async def carry(self, newest: Mapping[str, int]) -> None:
         """Bring records (key → version known of) to the copy as they are now, queueing what it refuses."""
-        queued = {entry.key for entry in await self.queue.entries()}
-        wanted = [
-            key
-            for key, version in newest.items()
-            # A record that left the queue between the two looks is nobody's but ours again.
-            if key not in queued or not await self.queue.defer(key, version)
-        ]
+        # A record that left the queue between the two looks is nobody's but ours again.
+        deferred = await self.queue.defer_all(newest, {each.key: each for each in await self.queue.entries()})
+        wanted = [key for key in newest if key not in deferred]
         found = await self.truth.get_many(self.kind, wanted)
         records = [found[key] for key in wanted if key in found]
         if records:
             await self.settle(records, await self.copy.apply(self.kind, records))
 
-    async def settle(self, records: Sequence[Record], outcomes: Sequence[Outcome]) -> int:
-        """Queue every record that the copy refused or contradicts; returns how many."""
-        held = 0
+    async def settle(
+        self,
+        records: Sequence[Record],
+        outcomes: Sequence[Outcome],
+        known: Mapping[str, Entry] | None = None,
+    ) -> set[str]:
+        """Queue every record that the copy refused or contradicts; returns their keys.
+
+        `known` are entries of the queue as just read.
+        """
+        refused = list[tuple[Record, Problem]]()
         for record, outcome in zip(records, outcomes, strict=True):
             if isinstance(outcome, Refused):
-                await self.queue.hold(record, outcome.error)
-                held += 1
+                refused.append((record, outcome.error))
             elif isinstance(outcome, Diverged):
-                await self.queue.hold(record, outcome)
-                held += 1
-        return held
+                refused.append((record, outcome))
+        await self.queue.hold_all(refused, known)
+        return {record.key for record, _ in refused}
 
     async def retry(self, *, whatever_is_due: bool = True) -> int:
-        """Try queued changes again: those due, or all that are not dead; returns how many were taken off."""
-        taken = 0
-        for entry in await self.queue.entries():
-            if await self._may_retry(entry, whatever_is_due):
-                taken += await self._retry_one(entry)
+        """Try queued changes again: those due, or all that are not dead; returns how many were taken off.
+
+        Each is tried at most once, those whose parents are there before those that may wait for them.
+        """
+        now, taken = self._clock.now(), 0
+        waiting = [
+            entry
+            for entry in await self.queue.entries()
+            if entry.state != "dead" and (not whatever_is_due or entry.next_at <= now)
+        ]
+        while waiting:
+            ready = await self._ready(waiting)
+            if not ready:
+                break
+            for start in range(0, len(ready), BATCH):
+                taken += await self._retry_batch(ready[start : start + BATCH])
+            tried = {entry.key for entry in ready}
+            waiting = [entry for entry in waiting if entry.key not in tried]
         return taken
 
-    async def _may_retry(self, entry: Entry, only_due: bool) -> bool:
-        if entry.state == "dead" or (only_due and entry.next_at > self._clock.now()):
-            return False
-        if entry.state == "parked" and entry.waits_for is not None:
+    async def _ready(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Those that wait for nothing, or for what is in the copy by now."""
+        parents = {parent.name: parent for parent in self.placement.parents}
+        wanted: dict[str, set[str]] = {name: set() for name in parents}
+        for entry in entries:
+            if (parent := _awaited(entry)) is not None and parent[0] in parents:
+                wanted[parent[0]].add(parent[1])
+        absent = set[tuple[str, str]]()
+        for name, keys in wanted.items():
             # The child's copy and its parent's are the same store; ask it by key alone.
-            return await self._is_there(*entry.waits_for)
-        return True
+            there = await self._living(parents[name], sorted(keys))
+            absent |= {(name, key) for key in keys - there}
+        return [entry for entry in entries if _awaited(entry) not in absent]
 
-    async def _is_there(self, kind_name: str, key: str) -> bool:
-        parent = next((each for each in self.placement.parents if each.name == kind_name), None)
-        if parent is None:
-            return True
-        record = await self.copy.get(parent, key)
-        return record is not None and not record.is_deleted
+    async def _living(self, kind: Kind, keys: Sequence[str]) -> set[str]:
+        living = set[str]()
+        for start in range(0, len(keys), BATCH):
+            found = await self.copy.get_many(kind, keys[start : start + BATCH])
+            living |= {key for key, record in found.items() if not record.is_deleted}
+        return living
 
-    async def _retry_one(self, entry: Entry) -> int:
-        found = await self.truth.get_many(self.kind, [entry.key])
-        records = list(found.values())
+    async def _retry_batch(self, entries: Sequence[Entry]) -> int:
+        keys = [entry.key for entry in entries]
+        found = await self.truth.get_many(self.kind, keys)
+        records = [found[key] for key in keys if key in found]
         outcomes = await self.copy.apply(self.kind, records) if records else []
-        if await self.settle(records, outcomes):
-            return 0
-        return int(await self.queue.release(entry))
+        held = await self.settle(records, outcomes, {entry.key: entry for entry in entries})
+        return await self.queue.release_all([entry for entry in entries if entry.key not in held])
 
     async def reach(self, head: Position) -> None:
         """Advance until every change up to `head` is applied or queued, then retry what is queued."""
@@ -129,3 +151,8 @@ class Track:
                 # Something accepted earlier is not complete yet (a transaction under way elsewhere).
                 await self._clock.sleep(0.002)
         await self.retry(whatever_is_due=False)
+
+
+def _awaited(entry: Entry) -> tuple[str, str] | None:
+    """The kind and the key of the parent that an entry is parked for."""
+    return entry.waits_for if entry.state == "parked" else None

@@ -155,4 +155,4 @@ async def _carry(
     apply = partial(track.copy.apply, track.kind, page, note=note)
     outcomes = await pace.merge(track.copy.name, len(page), apply)
     refused = await pace.ask(partial(track.settle, page, outcomes))
-    return CopyCheckpoint(after=page[-1].key, done=at.done + len(page), refused=at.refused + refused)
+    return CopyCheckpoint(after=page[-1].key, done=at.done + len(page), refused=at.refused + len(refused))
