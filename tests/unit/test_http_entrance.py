@@ -10,6 +10,7 @@ import structlog
 
 from mystira.gateways.idempotency import MemoryIdempotencyKeys
 from mystira.http.application import make_application
+from mystira.http.callers import ANYONE, NOBODY, Caller
 from mystira.http.entrance import Entrance
 from mystira.http.operations import Answer, Call, Operation
 from mystira.http.queries import Nothing
@@ -50,6 +51,10 @@ async def test_each_request_has_an_id_of_its_own(quick: Api) -> None:
     assert len(set(found)) == len(paths)
 
 
+async def _nobody(shown: str | None) -> Caller:
+    return NOBODY
+
+
 def _broken_service(error: Exception) -> Service:
     async def handle(call: Call[Nothing]) -> Answer:
         raise error
@@ -62,13 +67,16 @@ def _broken_service(error: Exception) -> Service:
         takes=Nothing,
         handle=handle,
         answers={200: Nothing},
+        allows=ANYONE,
     )
     return Service(name="b", prefix="/b", title="B", description="", operations=(operation,))
 
 
 async def test_an_unforeseen_error_says_nothing_of_the_inside(logs: list[Any]) -> None:
     """A problem document for the caller; for us where it arose, by the same id, without its text."""
-    application = make_application([], [_broken_service(ValueError(f"no account {SECRET}"))])
+    application = make_application(
+        [], [_broken_service(ValueError(f"no account {SECRET}"))], authenticate=_nobody
+    )
     async with direct(application) as client:
         answer = await client.get(f"/b/broken/{SECRET}", headers={"X-Correlation-Id": "here"})
     problem = check_problem(answer)

@@ -10,6 +10,7 @@ from litestar import Litestar, Request, Router
 from litestar.handlers import HTTPRouteHandler
 from litestar.response.base import ASGIResponse
 
+from mystira.http.callers import Authenticate
 from mystira.http.entrance import Application, Entrance, answer_problem
 from mystira.http.openapi import describe
 from mystira.http.operations import JSON, NOT_KEPT, make_route
@@ -17,11 +18,16 @@ from mystira.http.pages import SECURITY, render
 from mystira.http.service import Service
 
 
-def make_application(documented: Iterable[Service], others: Iterable[Service] = ()) -> Application:
-    """One application in which every service is mounted; the `documented` ones with documents and pages."""
+def make_application(
+    documented: Iterable[Service], others: Iterable[Service] = (), *, authenticate: Authenticate
+) -> Application:
+    """One application in which every service is mounted; the `documented` ones with documents and pages.
+
+    `authenticate` says who calls.
+    """
     documented = list(documented)
-    routers = [_router(service, [*_documents(service)]) for service in documented]
-    routers += [_router(service, []) for service in others]
+    routers = [_router(service, authenticate, [*_documents(service)]) for service in documented]
+    routers += [_router(service, authenticate, []) for service in others]
     framework = Litestar(
         route_handlers=routers,
         openapi_config=None,
@@ -33,14 +39,14 @@ def make_application(documented: Iterable[Service], others: Iterable[Service] = 
     return Entrance(cast(Application, framework))
 
 
-def _router(service: Service, more: list[HTTPRouteHandler]) -> Router:
+def _router(service: Service, authenticate: Authenticate, more: list[HTTPRouteHandler]) -> Router:
     methods: dict[str, set[str]] = {}
     for operation in service.operations:
         taken = {"GET", "HEAD"} if operation.method == "GET" else {operation.method}
         methods.setdefault(operation.route_path, {"OPTIONS"}).update(taken)
     # First, because the framework's own answer to OPTIONS names only the methods that came before it.
     choices = [_choices(path, taken) for path, taken in methods.items()]
-    routes = [operation.route() for operation in service.operations]
+    routes = [operation.route(authenticate) for operation in service.operations]
     return Router(service.prefix, route_handlers=[*choices, *routes, *more])
 
 

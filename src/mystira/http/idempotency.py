@@ -65,7 +65,9 @@ async def create_once(keys: IdempotencyKeys, call: Call[Any], creation: Creation
     if not _KEY.fullmatch(given):
         detail = "An Idempotency-Key has 1 to 255 printable ASCII characters, without spaces."
         raise ProblemError("invalid_header", detail, path="Idempotency-Key")
-    key, holder = f"{creation.name}:{given}", make_id()
+    # What one caller is answered is none of another's business, whatever key they happen to share.
+    whose = call.caller.account_id or call.caller.service or "nobody"
+    key, holder = f"{creation.name}:{whose}:{given}", make_id()
     standing = await keys.begin(key, fingerprint=_fingerprint(call), record_id=make_id(), holder=holder)
     match standing:
         case OtherRequest():

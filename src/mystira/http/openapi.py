@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
+from mystira.domain.accounts.model import Role
+from mystira.http.callers import describe_access
 from mystira.http.operations import Operation
 from mystira.http.problems import CODES, MEDIA_TYPE, Problem, ProblemError
 from mystira.http.service import Service
@@ -63,7 +65,25 @@ _RESPONSE_HEADERS: Final[dict[str, Document]] = {
         "description": "After how many seconds to ask again.",
         "schema": {"type": "integer", "minimum": 1},
     },
+    "WWW-Authenticate": {
+        "description": "How to show who calls.",
+        "schema": {"type": "string"},
+        "example": "Bearer",
+    },
     "Allow": {"description": "The methods that the path takes.", "schema": {"type": "string"}},
+}
+_SECURITY: Final[dict[str, Document]] = {
+    "signIn": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The token that signing in gave; it belongs to one account and can be revoked.",
+    },
+    "service": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A short-lived token that a service signs for itself; the commands do so too.",
+    },
 }
 _WAITING: Final = frozenset({409, 429, 503})
 
@@ -104,6 +124,7 @@ def describe(service: Service) -> Document:
         "components": {
             "schemas": components,
             "headers": _RESPONSE_HEADERS,
+            "securitySchemes": _SECURITY,
             "examples": {code: {"value": _example(code)} for code in CODES},
         },
     }
@@ -112,6 +133,10 @@ def describe(service: Service) -> Document:
 def refusals_of(operation: Operation[Any]) -> list[str]:
     """Every code with which an operation can refuse, in the order of the table of codes."""
     codes = {*_ALWAYS, *operation.refuses}
+    if not operation.allows.anyone:
+        codes |= {"not_signed_in", "not_allowed"}
+    if operation.owner is not None:
+        codes |= {"not_found"}
     if operation.has_body:
         codes |= {*_WITH_BODY, *_WITH_FIELDS} if not operation.takes_nothing else {*_WITH_BODY, "wrong_type"}
         codes |= {"unknown_field"}
@@ -147,9 +172,9 @@ def _operation(service: Service, operation: Operation[Any], drawn: dict[Any, Any
         "tags": [operation.tag] if operation.tag else [],
         "parameters": [*_path(service, operation, drawn), *_query(operation), *_headers(operation)],
         "responses": {**dict(_answers(operation, drawn)), **dict(_refusals(operation, drawn))},
+        "security": list(_security(operation)),
+        "description": " ".join([operation.description, _whom(operation)]).strip(),
     }
-    if operation.description:
-        described["description"] = operation.description
     if operation.has_body and not operation.takes_nothing:
         content: Document = {"schema": drawn[operation.takes]}
         if operation.example is not None:
@@ -159,6 +184,23 @@ def _operation(service: Service, operation: Operation[Any], drawn: dict[Any, Any
             "content": dict.fromkeys(operation.media_types, content),
         }
     return described
+
+
+def _whom(operation: Operation[Any]) -> str:
+    """Who may ask, in a sentence."""
+    own = "" if operation.owner is None else "; what is others' is answered as if it were not there"
+    return f"For {describe_access(operation.allows)}{own}."
+
+
+def _security(operation: Operation[Any]) -> Iterator[Document]:
+    allows = operation.allows
+    if allows.anyone:
+        yield {}
+    if allows.anyone or allows.roles:
+        yield {"signIn": []}
+    # Whoever runs the platform has the role of a SuperAdmin.
+    if allows.services or Role.SUPER_ADMIN in allows.roles:
+        yield {"service": []}
 
 
 def _path(service: Service, operation: Operation[Any], drawn: dict[Any, Any]) -> Iterator[Document]:
@@ -231,6 +273,7 @@ def _refusals(operation: Operation[Any], drawn: dict[Any, Any]) -> Iterator[tupl
     for status in sorted({CODES[code].status for code in codes}):
         here = [code for code in codes if CODES[code].status == status]
         names = ["X-Correlation-Id"] + (["Retry-After"] if status in _WAITING else [])
+        names += ["WWW-Authenticate"] if status == HTTPStatus.UNAUTHORIZED else []
         examples = {code: {"$ref": f"#/components/examples/{code}"} for code in here}
         yield (
             str(status),

@@ -3,11 +3,13 @@
     Operation(
         method="GET", path="/accounts/{accountId}", name="getAccount", summary="Read an account",
         takes=Nothing, handle=accounts.read, answers={200: AccountView}, refuses=("not_found",),
-        revalidates=True,
+        revalidates=True, allows=SIGNED_IN, owner=OWN_ACCOUNT,
     )
 
 `takes` is what the caller sends beyond the path: for GET and DELETE the query string, for POST and PATCH the
-body. A handler receives a `Call` in which it has been read and checked, and returns an `Answer`.
+body. A handler receives a `Call` in which it has been read and checked, and returns an `Answer`. It is not
+reached by anybody whom `allows` and `owner` keep out; those learn nothing, not even whether what they sent
+was well-formed.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -21,6 +23,15 @@ from litestar.response.base import ASGIResponse
 from litestar.types import Method
 
 from mystira.http.bodies import BodyReader, read_bytes
+from mystira.http.callers import (
+    NOBODY,
+    Access,
+    Authenticate,
+    Caller,
+    Owner,
+    require_caller,
+    require_owner,
+)
 from mystira.http.etags import Demand, etag, read_demand, require
 from mystira.http.queries import Nothing, QueryReader
 
@@ -37,12 +48,21 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Call(Generic[S]):
-    """One request: what was sent, and the headers that matter."""
+    """One request: who calls from which network `address`, what was sent, and the headers that matter."""
 
-    __slots__ = ("_headers", "path", "sent")
+    __slots__ = ("_headers", "address", "caller", "path", "sent")
 
-    def __init__(self, path: Mapping[str, str], sent: S, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+    def __init__(
+        self,
+        path: Mapping[str, str],
+        sent: S,
+        headers: Iterable[tuple[bytes, bytes]] = (),
+        *,
+        caller: Caller = NOBODY,
+        address: str = "",
+    ) -> None:
         self.path, self.sent, self._headers = path, sent, headers
+        self.caller, self.address = caller, address
 
     def header(self, name: str) -> str | None:
         """The value of a header, given in lower case; several of that name count as one list."""
@@ -68,11 +88,13 @@ def header_of(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None
 class Operation(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
     """One thing that a service can be asked.
 
-    `path` is relative to the service. `answers` maps each status of success to the type of its body;
-    `refuses` are the codes that this operation adds to those that follow from its form. A record that
-    `revalidates` answers If-None-Match; one that is `guarded` needs If-Match; a `keyed` creation takes
-    an Idempotency-Key; what is `versioned` answers with an ETag; what `names_actor` takes X-Actor. A body
-    that is optional has a default in each field. `example` is a body to try.
+    `allows` states who may ask, and `owner` whose the record in the path is (see callers.py); both are
+    looked at before anything is read. `path` is relative to the service. `answers` maps each status of
+    success to the type of its body; `refuses` are the codes that this operation adds to those that follow
+    from its form. A record that `revalidates` answers If-None-Match; one that is `guarded` needs If-Match;
+    a `keyed` creation takes an Idempotency-Key; what is `versioned` answers with an ETag; what
+    `names_actor` takes X-Actor. A body that is optional has a default in each field. `example` is a body to
+    try.
     """
 
     method: Literal["GET", "POST", "PATCH", "DELETE"]
@@ -82,6 +104,8 @@ class Operation(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
     takes: type[S]
     handle: Callable[[Call[S]], Awaitable[Answer]]
     answers: Mapping[int, Any]
+    allows: Access
+    owner: Owner | None = None
     tag: str = ""
     description: str = ""
     refuses: tuple[str, ...] = ()
@@ -118,42 +142,48 @@ class Operation(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
         """The path as the framework spells it."""
         return self.path.replace("}", ":str}")
 
-    def route(self) -> HTTPRouteHandler:
+    def route(self, authenticate: Authenticate) -> HTTPRouteHandler:
         """The operation as the framework knows it. What answers GET answers HEAD too."""
         read, handle = self._reader(), self.handle
 
         async def answer(request: Request[Any, Any, Any]) -> ASGIResponse:
-            return await handle(await read(request))
+            scope = request.scope
+            path, headers = scope["path_params"], scope["headers"]
+            caller = await require_caller(self.allows, authenticate, header_of(headers, b"authorization"))
+            if self.owner is not None:
+                await require_owner(self.owner, caller, path)
+            address = (scope.get("client") or ("",))[0]
+            call = Call(path, await read(request), headers, caller=caller, address=address)
+            return await handle(call)
 
         return make_route(self.method, self.route_path, self.name, answer)
 
-    def _reader(self) -> Callable[[Request[Any, Any, Any]], Awaitable[Call[S]]]:
+    def _reader(self) -> Callable[[Request[Any, Any, Any]], Awaitable[S]]:
         return self._body_reader() if self.has_body else self._query_reader()
 
-    def _query_reader(self) -> Callable[[Request[Any, Any, Any]], Awaitable[Call[S]]]:
+    def _query_reader(self) -> Callable[[Request[Any, Any, Any]], Awaitable[S]]:
         query = QueryReader(self.takes)
 
-        async def read(request: Request[Any, Any, Any]) -> Call[S]:
-            scope = request.scope
-            return Call(scope["path_params"], query.read(scope["query_string"]), scope["headers"])
+        async def read(request: Request[Any, Any, Any]) -> S:
+            return query.read(request.scope["query_string"])
 
         return read
 
-    def _body_reader(self) -> Callable[[Request[Any, Any, Any]], Awaitable[Call[S]]]:
+    def _body_reader(self) -> Callable[[Request[Any, Any, Any]], Awaitable[S]]:
         bodies, no_query = BodyReader(self.takes, self.media_types), QueryReader(Nothing)
         nothing = self.takes() if self.takes_nothing or self.has_optional_body else None
 
-        async def read(request: Request[Any, Any, Any]) -> Call[S]:
+        async def read(request: Request[Any, Any, Any]) -> S:
             scope = request.scope
             headers = scope["headers"]
             no_query.read(scope["query_string"])
             body = await read_bytes(request.receive, header_of(headers, b"content-length"))
             if not body and nothing is not None:
-                return Call(scope["path_params"], nothing, headers)
+                return nothing
             if body:
                 kind, coding = header_of(headers, b"content-type"), header_of(headers, b"content-encoding")
                 bodies.check_headers(kind, coding)
-            return Call(scope["path_params"], bodies.read(body), headers)
+            return bodies.read(body)
 
         return read
 

@@ -36,6 +36,13 @@ _TABLE: Final = (
         "malformed_etag", 400, "An ETag is malformed", 'Send it as it was received, quotes included: `"3"`.'
     ),
     Code("invalid_header", 400, "A header has a wrong value", "Look at `path` and `detail`."),
+    Code(
+        "not_signed_in",
+        401,
+        "No token came, or none that holds",
+        "Sign in, and send the token you were given.",
+    ),
+    Code("not_allowed", 403, "The caller may not do this", "Ask somebody whose role allows it."),
     Code("not_found", 404, "There is no such record", "Look up its id; it may have been deleted."),
     Code("unknown_kind", 404, "There is no such kind", "Ask for the list of kinds."),
     Code("unknown_route", 404, "There is nothing under this path", "Look it up in the documentation."),

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 
 from manystore.errors import ManystoreError
+from mystira.http.callers import ANYONE
 from mystira.http.operations import Answer, Call, Operation, show
 from mystira.http.queries import Nothing
 from mystira.http.service import Service
@@ -71,6 +72,7 @@ def health(probes: Mapping[str, Probe]) -> Service:
             takes=Nothing,
             handle=handle,
             answers={200: form},
+            allows=ANYONE,
         )
 
     return Service(

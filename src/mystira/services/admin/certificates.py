@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 
 from manystore.errors import CertificateError
 from manystore.moves.certificate import Certificate, CertificateFolder
+from mystira.http.callers import STAFF
 from mystira.http.operations import Answer, Call, Operation, show
 from mystira.http.problems import ProblemError
 from mystira.http.queries import Nothing
@@ -95,7 +96,7 @@ def _listed(folder: CertificateFolder, name: str) -> Listed:
 def certificate_operations(platform: Platform) -> tuple[Operation[Any], ...]:
     """What can be asked about certificates."""
     routes = CertificateRoutes(platform)
-    reading = functools.partial(Operation, tag="certificates", method="GET")
+    reading = functools.partial(Operation, tag="certificates", method="GET", allows=STAFF)
     return (
         reading(
             path="/moves/{kind}/certificates",

@@ -7,6 +7,7 @@ from msgspec import Struct
 from manystore.comparison import DifferenceSort, compare
 from manystore.placement import read_state
 from manystore.records import Content, Kind, Record
+from mystira.http.callers import STAFF
 from mystira.http.operations import Answer, Call, Operation, show
 from mystira.platform import Platform
 from mystira.services.admin.keys import key_of, not_found
@@ -94,6 +95,7 @@ def comparison_operations(platform: Platform) -> tuple[Operation[Any], ...]:
             method="GET",
             tag="records",
             path="/compare/{kind}/{key}",
+            allows=STAFF,
             name="compareRecord",
             summary="A record as both stores hold it",
             takes=Unmasking,

@@ -13,6 +13,7 @@ from manystore.moves.conditions import absolute_reasons, overridable_reasons, va
 from manystore.moves.tasks import Action, Depth, Override, Task
 from manystore.placement import Phase, State, read_state
 from mystira.domain.ids import make_id
+from mystira.http.callers import STAFF
 from mystira.http.operations import Answer, Call, Operation, show
 from mystira.http.problems import ProblemError
 from mystira.http.queries import Nothing
@@ -175,7 +176,7 @@ def _missing_basis(
 def move_operations(platform: Platform) -> tuple[Operation[Any], ...]:
     """What can be asked about moves."""
     routes = MoveRoutes(platform)
-    reading = functools.partial(Operation, tag="moves", method="GET", takes=Nothing)
+    reading = functools.partial(Operation, tag="moves", method="GET", takes=Nothing, allows=STAFF)
     return (
         reading(
             path="/moves",
@@ -214,6 +215,7 @@ def _step(routes: MoveRoutes, action: Action) -> Operation[Any]:
         summary=summary,
         description="Answers with the task that a worker takes up; ask for the task to see how it fares.",
         tag="moves",
+        allows=STAFF,
         answers={202: Task},
         refuses=("unknown_kind", "step_refused"),
         names_actor=True,

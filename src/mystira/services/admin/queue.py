@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 
 from manystore.followers.queue import Entry, QueueState, SyncQueue
 from manystore.records import Content, Kind, parse
+from mystira.http.callers import STAFF
 from mystira.http.operations import Answer, Call, Operation, show
 from mystira.http.queries import Nothing
 from mystira.platform import Platform
@@ -163,7 +164,7 @@ def queue_operations(platform: Platform) -> tuple[Operation[Any], ...]:
 
 
 def _reading(routes: QueueRoutes) -> tuple[Operation[Any], ...]:
-    operation = functools.partial(Operation, tag="queue", method="GET")
+    operation = functools.partial(Operation, tag="queue", method="GET", allows=STAFF)
     return (
         operation(
             path="/queue/{kind}",
@@ -188,7 +189,7 @@ def _reading(routes: QueueRoutes) -> tuple[Operation[Any], ...]:
 
 
 def _settling(routes: QueueRoutes) -> tuple[Operation[Any], ...]:
-    operation = functools.partial(Operation, tag="queue", method="POST", names_actor=True)
+    operation = functools.partial(Operation, tag="queue", method="POST", allows=STAFF, names_actor=True)
     return (
         operation(
             path="/queue/{kind}/{key}/replay",

@@ -10,6 +10,7 @@ from manystore.followers.settling import Decision, Keep, settle_rogue_write
 from manystore.placement import Placement
 from manystore.records import Kind
 from manystore.stores.store import RogueWrite, Store
+from mystira.http.callers import STAFF
 from mystira.http.operations import Answer, Call, Operation, show
 from mystira.http.problems import ProblemError
 from mystira.platform import Platform
@@ -152,7 +153,7 @@ def _version(call: Call[Any]) -> int:
 def rogue_operations(platform: Platform) -> tuple[Operation[Any], ...]:
     """What can be asked about rogue writes."""
     routes = RogueRoutes(platform)
-    operation = functools.partial(Operation, tag="rogue writes", names_actor=True)
+    operation = functools.partial(Operation, tag="rogue writes", allows=STAFF, names_actor=True)
     return (
         operation(
             method="GET",

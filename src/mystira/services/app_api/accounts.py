@@ -17,6 +17,7 @@ from mystira.domain.accounts.model import (
 from mystira.domain.forms import ContentId
 from mystira.domain.profiles.use_cases import release_profiles
 from mystira.gateways.idempotency import IdempotencyKeys
+from mystira.http.callers import OWN_ACCOUNT, SIGNED_IN, SUPER_STAFF
 from mystira.http.etags import etag, expected_version
 from mystira.http.idempotency import Creation, create_once
 from mystira.http.operations import Answer, Call, Operation, show_nothing
@@ -117,7 +118,7 @@ def account_operations(platform: Platform, keys: IdempotencyKeys) -> tuple[Opera
 
 
 def _many(routes: AccountRoutes) -> tuple[Operation[Any], ...]:
-    operation = functools.partial(Operation, tag="accounts")
+    operation = functools.partial(Operation, tag="accounts", allows=SUPER_STAFF)
     return (
         operation(
             method="POST",
@@ -152,7 +153,7 @@ def _many(routes: AccountRoutes) -> tuple[Operation[Any], ...]:
 
 
 def _one(routes: AccountRoutes) -> tuple[Operation[Any], ...]:
-    operation = functools.partial(Operation, tag="accounts")
+    operation = functools.partial(Operation, tag="accounts", allows=SIGNED_IN, owner=OWN_ACCOUNT)
     return (
         operation(
             method="GET",
@@ -196,7 +197,7 @@ def _one(routes: AccountRoutes) -> tuple[Operation[Any], ...]:
 
 
 def _parts(routes: AccountRoutes) -> tuple[Operation[Any], ...]:
-    operation = functools.partial(Operation, tag="accounts")
+    operation = functools.partial(Operation, tag="accounts", allows=SUPER_STAFF)
     return (
         operation(
             method="POST",

@@ -3,16 +3,22 @@
 import functools
 from typing import Any
 
+import msgspec
+
 from manystore.repository import Stored
+from mystira.domain.errors import MissingParentError
 from mystira.domain.profiles import use_cases
 from mystira.domain.profiles.model import BadgeAward, NewProfile, ProfileChange, ProfileSearch, UserProfile
 from mystira.gateways.idempotency import IdempotencyKeys
+from mystira.http.callers import SIGNED_IN, SUPER_STAFF, Owner
 from mystira.http.etags import etag, expected_version
 from mystira.http.idempotency import Creation, create_once
-from mystira.http.operations import Answer, Call, Operation, show_nothing
+from mystira.http.operations import Answer, Call, Operation, show, show_nothing
+from mystira.http.problems import ProblemError
 from mystira.http.queries import Nothing
 from mystira.platform import Platform
 from mystira.services.app_api.answers import PREFIX, Page, show_page, show_record, show_unless_known, view
+from mystira.services.app_api.owners import profile_owner
 
 
 class ProfileView(UserProfile, frozen=True, kw_only=True, rename="camel"):
@@ -29,11 +35,15 @@ class ProfileRoutes:
         self._clock, self._keys = platform.clock, keys
 
     async def create(self, call: Call[NewProfile]) -> Answer:
-        """Make a profile."""
+        """Make a profile, in the caller's account where no other is named."""
+        caller, new = call.caller, call.sent
+        if new.account_id is None and not caller.reaches_all:
+            new = msgspec.structs.replace(new, account_id=caller.account_id)
+        _require_reach(call, new.account_id)
 
         async def make(profile_id: str | None) -> Stored[UserProfile]:
             return await use_cases.create_profile(
-                self._profiles, self._accounts, call.sent, clock=self._clock, profile_id=profile_id
+                self._profiles, self._accounts, new, clock=self._clock, profile_id=profile_id
             )
 
         creation = Creation(
@@ -56,11 +66,22 @@ class ProfileRoutes:
         return await use_cases.read_profile(self._profiles, call.path["profileId"])
 
     async def search(self, call: Call[ProfileSearch]) -> Answer:
-        """A page of profiles."""
-        return show_page(ProfileView, await use_cases.list_profiles(self._profiles, call.sent))
+        """A page of profiles: the caller's, or all for whoever reaches all."""
+        caller, search = call.caller, call.sent
+        if search.account_id is None and not caller.reaches_all:
+            search = msgspec.structs.replace(search, account_id=caller.account_id)
+        elif search.account_id is not None and not caller.reaches(search.account_id):
+            return show(Page[ProfileView](items=[], continuation=None))
+        return show_page(ProfileView, await use_cases.list_profiles(self._profiles, search))
 
     async def change(self, call: Call[ProfileChange]) -> Answer:
         """Change a profile."""
+        account_id = call.sent.account_id
+        if account_id is None and not call.caller.reaches_all:
+            detail = "A profile leaves its account when it is deleted; nobody else can take it over."
+            raise ProblemError("not_allowed", detail, path="accountId")
+        if isinstance(account_id, str):
+            _require_reach(call, account_id)
         expected = await expected_version(call.demand, lambda: self._read(call))
         changed = await use_cases.change_profile(
             self._profiles,
@@ -86,19 +107,32 @@ class ProfileRoutes:
         return show_record(ProfileView, changed)
 
 
+def _require_reach(call: Call[Any], account_id: str | None) -> None:
+    """Raise MissingParentError for somebody else's account, as for one that is not there."""
+    if account_id is not None and not call.caller.reaches(account_id):
+        raise MissingParentError(
+            kind="user_profiles",
+            key=call.path.get("profileId", ""),
+            field="accountId",
+            parent_kind="accounts",
+            parent_key=account_id,
+        )
+
+
 def profile_operations(platform: Platform, keys: IdempotencyKeys) -> tuple[Operation[Any], ...]:
     """What can be asked about profiles."""
-    routes = ProfileRoutes(platform, keys)
-    return (*_many(routes), *_one(routes), *_parts(routes))
+    routes, owner = ProfileRoutes(platform, keys), profile_owner(platform.profiles)
+    return (*_many(routes), *_one(routes, owner), *_parts(routes))
 
 
 def _many(routes: ProfileRoutes) -> tuple[Operation[Any], ...]:
-    operation = functools.partial(Operation, tag="profiles", path="/profiles")
+    operation = functools.partial(Operation, tag="profiles", path="/profiles", allows=SIGNED_IN)
     return (
         operation(
             method="POST",
             name="createProfile",
             summary="Make a profile",
+            description="It belongs to the caller's account.",
             takes=NewProfile,
             handle=routes.create,
             answers={201: ProfileView},
@@ -111,7 +145,10 @@ def _many(routes: ProfileRoutes) -> tuple[Operation[Any], ...]:
             method="GET",
             name="listProfiles",
             summary="List profiles",
-            description="All conditions given must hold. A minus before the order means largest first.",
+            description=(
+                "Those of the caller's account. All conditions given must hold. "
+                "A minus before the order means largest first."
+            ),
             takes=ProfileSearch,
             handle=routes.search,
             answers={200: Page[ProfileView]},
@@ -120,8 +157,10 @@ def _many(routes: ProfileRoutes) -> tuple[Operation[Any], ...]:
     )
 
 
-def _one(routes: ProfileRoutes) -> tuple[Operation[Any], ...]:
-    operation = functools.partial(Operation, tag="profiles", path="/profiles/{profileId}")
+def _one(routes: ProfileRoutes, owner: Owner) -> tuple[Operation[Any], ...]:
+    operation = functools.partial(
+        Operation, tag="profiles", path="/profiles/{profileId}", allows=SIGNED_IN, owner=owner
+    )
     return (
         operation(
             method="GET",
@@ -167,6 +206,7 @@ def _parts(routes: ProfileRoutes) -> tuple[Operation[Any], ...]:
             method="POST",
             tag="profiles",
             path="/profiles/{profileId}/badges",
+            allows=SUPER_STAFF,
             name="awardBadge",
             summary="Give a badge",
             description="Once per badge configuration: given again, the first stands as it is.",
