@@ -1,11 +1,11 @@
-"""How each kind lies in the tables: which property feeds which column, and whose fault a refusal is."""
+"""How accounts and profiles lie in the tables."""
 
 from typing import Final
 
 from manystore.stores.postgres import ManyPart, Mapping, OnePart, StringsPart
 from mystira.domain.accounts.kind import ACCOUNTS
 from mystira.domain.profiles.kind import USER_PROFILES
-from mystira.schema.tables import (
+from mystira.schema.tables.people import (
     ACCOUNTS_TABLE,
     COMPLETED_SCENARIOS_TABLE,
     SUBSCRIPTIONS_TABLE,
@@ -13,7 +13,7 @@ from mystira.schema.tables import (
     USER_PROFILES_TABLE,
 )
 
-_ACCOUNTS: Final = Mapping(
+ACCOUNTS_MAPPING: Final = Mapping(
     kind=ACCOUNTS,
     table=ACCOUNTS_TABLE,
     columns={
@@ -62,7 +62,7 @@ _ACCOUNTS: Final = Mapping(
     },
 )
 
-_USER_PROFILES: Final = Mapping(
+USER_PROFILES_MAPPING: Final = Mapping(
     kind=USER_PROFILES,
     table=USER_PROFILES_TABLE,
     columns={
@@ -110,6 +110,3 @@ _USER_PROFILES: Final = Mapping(
         "user_badges_pkey": "earnedBadges.id",
     },
 )
-
-MAPPINGS: Final = (_ACCOUNTS, _USER_PROFILES)
-"""Every kind that has a relational home, parents before their children."""
