@@ -25,6 +25,7 @@ from manystore.stores.postgres import Mapping
 from mystira.cli import exits
 from mystira.cli.commands import app
 from mystira.gateways.idempotency import MemoryIdempotencyKeys
+from mystira.http.callers import describe_access
 from mystira.http.operations import Operation
 from mystira.http.problems import CODES
 from mystira.http.service import Service
@@ -267,7 +268,7 @@ def operations_text() -> str:
 
 
 def _operations_table(service: Service) -> str:
-    head = ["operation", "does", "sends", "answers", "refuses with"]
+    head = ["operation", "does", "for", "sends", "answers", "refuses with"]
     return table(head, (_operation(service.prefix, each) for each in service.operations))
 
 
@@ -284,6 +285,7 @@ def _operation(prefix: str, operation: Operation[Any]) -> list[str]:
     return [
         f"`{operation.method} {prefix}{operation.path}`",
         operation.summary,
+        describe_access(operation.allows) + (", their own" if operation.owner else ""),
         ", ".join(sent),
         ", ".join(str(status) for status in operation.answers),
         ", ".join(f"`{code}`" for code in operation.refuses),
