@@ -11,8 +11,8 @@ Columns carry what they can exactly; `residue`, canonical JSON in ASCII beside t
 On reading, the residue is laid over the columns, but only where they still hold what the kept value would
 put there: a column that somebody changed by hand speaks for itself.
 
-The walk over a record is the hot path of a copy. So the codec of each column is looked up once, and a record
-that fits its columns costs one call a value and no residue.
+The walk over a record is the hot path of a copy, and records of a kind are much alike: what follows from the
+types of a record's values, and how it is spelled, is worked out once (see `columns`).
 """
 
 import json
@@ -22,7 +22,7 @@ from typing import Any, Final, NamedTuple
 
 from manystore.errors import NotRepresentableError
 from manystore.records import Content, Record, parse
-from manystore.stores.postgres.columns import Columns, Leftover, Residue, Row
+from manystore.stores.postgres.columns import Columns, Leftover, Residue, Row, keep_unknown
 from manystore.stores.postgres.mapping import Mapping
 from manystore.stores.postgres.parts import part_codec
 from manystore.stores.postgres.values import Unfit
@@ -51,20 +51,22 @@ class Codec:
         self._columns = Columns(mapping.table, kind.fields, _without_id(mapping.columns))
         self._parts = [part_codec(part, kind.field(part.property)) for part in mapping.parts]
         self._known = frozenset(field.name for field in kind.fields)
-        self._remembered: dict[tuple[str, ...], str] = {}
+        self._remembered: dict[tuple[Leftover | None, ...], str] = {}
         self.names = self._columns.names
         """The root's properties in the order of its columns, but for the key."""
 
     def encode(self, key: str, content: Content) -> Rows:
         """The rows of a record. Raises NotRepresentableError with the field that fits nowhere."""
-        left = Leftover()
-        root: Row = [key]
+        lefts: list[Leftover | None] = []
         try:
-            met = 1 + self._columns.encode(content, root, left)
+            values, left, met = self._columns.encode(content)
+            met += 1
             parts = []
             for part in self._parts:
                 met += part.name in content
-                parts.append(part.encode(content, left))
+                rows, of_part = part.encode(content)
+                parts.append(rows)
+                lefts.append(of_part)
         except Unfit as unfit:
             raise NotRepresentableError(
                 store=self._store,
@@ -74,21 +76,22 @@ class Codec:
                 reason=unfit.reason,
             ) from None
         if met != len(content):
-            self._columns.keep_unknown(content, self._known, left)
-        root.append(self._spell_residue(left) if left else None)
-        return Rows(root, parts)
+            left = keep_unknown(content, self._known, left)
+        return Rows([key, *values, self._residue((left, *lefts))], parts)
 
-    def _spell_residue(self, left: Leftover) -> str:
-        if left.kept or left.missing or left.parts or left.masks:
-            residue = left.residue()
-            return _spell({MASKS: sorted(left.masks), **residue} if left.masks else residue)
-        # Nulls alone: most records of a kind have the same ones.
-        names = tuple(left.null)
-        text = self._remembered.get(names)
+    def _residue(self, lefts: tuple[Leftover | None, ...]) -> str | None:
+        """The residue in writing; most records of a kind have one of a few, or none."""
+        if lefts.count(None) == len(lefts):
+            return None
+        text = self._remembered.get(lefts)
         if text is None:
-            text = _spell(left.residue())
-            if len(self._remembered) < _MAX_REMEMBERED:
-                self._remembered[names] = text
+            left = Leftover.of(*lefts)
+            residue = left.residue()
+            text = _spell({MASKS: sorted(left.masks), **residue} if left.masks else residue)
+            if len(self._remembered) < _MAX_REMEMBERED and all(
+                each is None or each.is_shared for each in lefts
+            ):
+                self._remembered[lefts] = text
         return text
 
     def decode(self, row: Sequence[Any]) -> Record:

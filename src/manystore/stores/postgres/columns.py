@@ -1,22 +1,41 @@
-"""The columns of one object, whether it is a whole record or a part of one, and what they leave over."""
+"""The columns of one object, whether it is a whole record or a part of one, and what they leave over.
 
+Walking over every value of every record is the hot path of a copy, and the objects of a kind are much alike.
+So what follows from the types of an object's values alone is worked out once for each combination of types
+(its `_Shape`): which columns stay empty and what is left over for that, which values are their columns as
+they are, and whose encoders have to be called for the others.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Mapping as Map
-from collections.abc import Sequence
-from typing import Any
+from itertools import repeat
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
 from manystore.records import Content, Field, canonical
-from manystore.stores.postgres.values import NO_FILL, Lossy, Unfit, value_codec
+from manystore.stores.postgres.values import NO_FILL, Lossy, Unfit, ValueCodec, is_exact_text, value_codec
 
 Residue = dict[str, Any]
 Row = list[Any]
 
+_MOST_SHAPES: Final = 1024
+
+
+class _Absent:
+    """Has a type of its own, so that what is not there differs from null."""
+
+
+_ABSENT: Final = repeat(_Absent())
+
 
 class Leftover:
-    """What one object has that its columns do not say."""
+    """What one object has that its columns do not say.
 
-    __slots__ = ("kept", "masks", "missing", "null", "parts")
+    One that `is_shared` says the same of many objects, and is never changed; see `own`.
+    """
+
+    __slots__ = ("is_shared", "kept", "masks", "missing", "null", "parts")
 
     def __init__(self) -> None:
         self.kept: dict[str, Any] = {}
@@ -24,14 +43,65 @@ class Leftover:
         self.missing: list[str] = []
         self.parts: dict[str, Any] = {}
         self.masks: list[str] = []
+        self.is_shared = False
 
     def __bool__(self) -> bool:
         return bool(self.null or self.kept or self.missing or self.parts)
+
+    @classmethod
+    def of(cls, *others: "Leftover | None") -> "Leftover":
+        """All that they say together, to be added to."""
+        left = cls()
+        for other in others:
+            if other is not None:
+                left.kept.update(other.kept)
+                left.null += other.null
+                left.missing += other.missing
+                left.parts.update(other.parts)
+                left.masks += other.masks
+        return left
 
     def residue(self) -> Residue:
         """As it is written; masks are the root's business."""
         named = {"kept": self.kept, "null": self.null, "missing": self.missing, "parts": self.parts}
         return {name: value for name, value in named.items() if value}
+
+
+class Encoded(NamedTuple):
+    """The columns of an object in their order, what they do not say, and how many properties were met."""
+
+    row: Row
+    left: Leftover | None
+    met: int
+
+
+_Calls = list[tuple[int, str, Callable[[Any], Any]]]
+"""Which encoders to call: the place of the value, its property, the encoder."""
+
+
+class _Shape(NamedTuple):
+    """What the types of an object's values say of it.
+
+    `texts` are the places of values that are text in columns of text. They need no encoder unless one of them
+    is longer than `lengths` allow, or has letters that no column holds or compares as they are.
+    """
+
+    met: int
+    blanks: list[tuple[int, Any]]
+    left: Leftover | None
+    calls: _Calls
+    texts: list[int]
+    lengths: list[tuple[int, int]]
+    calls_and_texts: _Calls
+
+    def calls_for(self, values: Row) -> _Calls:
+        """The encoders that these values need."""
+        for at, length in self.lengths:
+            if len(values[at]) > length:
+                return self.calls_and_texts
+        # What holds for every letter of all texts holds for each of them, and is asked but once.
+        text = "".join([values[at] for at in self.texts])
+        return self.calls if is_exact_text(text) else self.calls_and_texts
 
 
 class Columns:
@@ -41,46 +111,41 @@ class Columns:
         declared = {field.name: field for field in fields}
         self.names = tuple(columns)
         self.codecs = {name: value_codec(declared[name], table.c[columns[name]]) for name in columns}
-        self._encoders = [(name, codec.encode, codec.fill) for name, codec in self.codecs.items()]
         self._decoders = [(name, codec.decode) for name, codec in self.codecs.items()]
+        self._shapes: dict[tuple[type, ...], _Shape] = {}
 
-    def encode(self, content: Content, row: Row, left: Leftover) -> int:
-        """Append the columns to `row`, what they do not say to `left`; returns how many properties it met."""
-        met = 0
-        name = ""
-        try:
-            for name, encode, fill in self._encoders:
-                value = content.get(name)
-                if value is None:
-                    is_null = name in content
-                    met += is_null
-                    row.append(fill)
-                    if fill is not None:
-                        self._stand_in(name, fill, is_null, left)
-                    elif is_null:
-                        left.null.append(name)
-                    continue
-                met += 1
-                column = encode(value)
-                if column.__class__ is Lossy:
-                    left.kept[name] = value
-                    if column.masks:
-                        left.masks.append(name)
-                    column = column.column
-                row.append(column)
-        except Unfit as unfit:
-            raise unfit.within(name) from None
-        return met
+    def encode(self, content: Content) -> Encoded:
+        """The row of an object, which may still lack what `left` of it says. Raises Unfit."""
+        values: Row = list(map(content.get, self.names, _ABSENT))
+        types = tuple(map(type, values))
+        shape = self._shapes.get(types) or self._learn(types)
+        calls = shape.calls_for(values)
+        left = shape.left
+        for at, blank in shape.blanks:
+            values[at] = blank
+        for at, name, encode in calls:
+            try:
+                column = encode(values[at])
+            except Unfit as unfit:
+                raise unfit.within(name) from None
+            if column.__class__ is Lossy:
+                if left is None or left.is_shared:
+                    left = Leftover.of(left)
+                left.kept[name] = values[at]
+                if column.masks:
+                    left.masks.append(name)
+                column = column.column
+            values[at] = column
+        return Encoded(values, left, shape.met)
 
-    def _stand_in(self, name: str, fill: Any, is_null: bool, left: Leftover) -> None:
-        if fill is NO_FILL:
-            raise Unfit("it is not there, and the column takes no null and has no default")
-        left.masks.append(name)
-        (left.null if is_null else left.missing).append(name)
-
-    def keep_unknown(self, content: Content, known: frozenset[str], left: Leftover) -> None:
-        """Properties that no column was declared for go to the residue as they are."""
-        left.kept.update((name, value) for name, value in content.items() if name not in known)
+    def _learn(self, types: tuple[type, ...]) -> _Shape:
+        shape = _shape(self.codecs, types)
+        # Objects of which no two are alike are not worth the memory.
+        if len(self._shapes) < _MOST_SHAPES:
+            self._shapes[types] = shape
+            if shape.left is not None:
+                shape.left.is_shared = True
+        return shape
 
     def decode(self, values: Sequence[Any], start: int) -> Content:
         """The properties that the columns say, from `values` at `start` on; empty ones are left out."""
@@ -123,3 +188,43 @@ class Columns:
         decode = self.codecs[name].decode
         natural = column if decode is None else decode(column)
         return name in content and canonical(natural) == canonical(content[name])
+
+
+def _shape(codecs: Map[str, ValueCodec], types: Iterable[type]) -> _Shape:
+    """What can be known of objects whose values, in the order of the codecs, are of these types.
+
+    Raises Unfit where a column needs a value that is not there.
+    """
+    met, left, blanks = 0, Leftover(), list[tuple[int, Any]]()
+    calls: _Calls = []
+    texts: _Calls = []
+    for at, ((name, codec), its_type) in enumerate(zip(codecs.items(), types, strict=True)):
+        met += its_type is not _Absent
+        if its_type is _Absent or its_type is type(None):
+            blanks.append((at, codec.fill))
+            _stand_in(name, codec.fill, its_type is not _Absent, left)
+        elif its_type is not codec.exact:
+            calls.append((at, name, codec.encode))
+        elif its_type is str:
+            texts.append((at, name, codec.encode))
+    lengths = [(at, length) for at, name, _ in texts if (length := codecs[name].length) is not None]
+    return _Shape(
+        met, blanks, left if left else None, calls, [at for at, _, _ in texts], lengths, [*calls, *texts]
+    )
+
+
+def _stand_in(name: str, fill: Any, is_null: bool, left: Leftover) -> None:
+    if fill is NO_FILL:
+        raise Unfit("it is not there, and the column takes no null and has no default", name)
+    if fill is not None:
+        left.masks.append(name)
+        (left.null if is_null else left.missing).append(name)
+    elif is_null:
+        left.null.append(name)
+
+
+def keep_unknown(content: Content, known: frozenset[str], left: Leftover | None) -> Leftover:
+    """What is left over, and besides it, as they are, the properties that no column was declared for."""
+    left = Leftover.of(left)
+    left.kept.update((name, value) for name, value in content.items() if name not in known)
+    return left

@@ -6,7 +6,7 @@ from typing import Any
 
 from manystore.errors import DeclarationError
 from manystore.records import Content, Field
-from manystore.stores.postgres.columns import Columns, Leftover, Residue, Row
+from manystore.stores.postgres.columns import Columns, Leftover, Residue, Row, keep_unknown
 from manystore.stores.postgres.mapping import ManyPart, OnePart, Part, StringsPart
 from manystore.stores.postgres.values import Lossy, Unfit, encode_strings
 
@@ -18,10 +18,14 @@ class PartCodec(abc.ABC):
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self._null, self._missing = Leftover(), Leftover()
+        self._null.null.append(name)
+        self._missing.missing.append(name)
+        self._null.is_shared = self._missing.is_shared = True
 
     @abc.abstractmethod
-    def encode(self, content: Content, left: Leftover) -> Any:
-        """The rows; what they do not say goes to `left`."""
+    def encode(self, content: Content) -> tuple[Any, Leftover | None]:
+        """The rows, and what they do not say, in the words of the root's residue. Raises Unfit."""
 
     @abc.abstractmethod
     def decode(self, row: Sequence[Any], at: int, content: Content, residue: Residue | None) -> None:
@@ -31,11 +35,17 @@ class PartCodec(abc.ABC):
         """Whether the rows have the ordinals that `encode` gives, by which residues of items find them."""
         return True
 
-    def _encode_no_list(self, content: Content, left: Leftover) -> list[Any]:
-        # No rows mean an empty list, so a list that is null or not there is news, to predicates as well.
-        (left.null if self.name in content else left.missing).append(self.name)
-        left.masks.append(self.name)
-        return []
+
+class _ListCodec(PartCodec):
+    """No rows: an empty list. So a list that is null or not there is news, to predicates as well."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._null.masks.append(name)
+        self._missing.masks.append(name)
+
+    def _encode_no_list(self, content: Content) -> tuple[list[Row], Leftover]:
+        return [], self._null if self.name in content else self._missing
 
     def _decode_list(self, values: list[Any], content: Content, residue: Residue | None) -> None:
         name = self.name
@@ -54,28 +64,33 @@ class _OneCodec(PartCodec):
         super().__init__(part.property)
         self._columns = Columns(part.table, field.fields, part.columns)
         self._known = frozenset(part.columns)
+        self._outer: dict[Leftover, Leftover] = {}
         self.width = 1 + len(self._columns.names)
 
-    def encode(self, content: Content, left: Leftover) -> Row | None:
+    def encode(self, content: Content) -> tuple[Row | None, Leftover | None]:
         value = content.get(self.name)
         if value is None:
-            if self.name in content:
-                left.null.append(self.name)
-            return None
+            return None, self._null if self.name in content else None
         if not isinstance(value, dict):
             raise Unfit(f"{type(value).__name__} where an object should be", self.name)
-        row: Row = []
-        inner = Leftover()
         try:
-            met = self._columns.encode(value, row, inner)
+            row, inner, met = self._columns.encode(value)
         except Unfit as unfit:
             raise unfit.within(self.name) from None
         if met != len(value):
-            self._columns.keep_unknown(value, self._known, inner)
-        if inner:
-            left.parts[self.name] = inner.residue()
-            left.masks.extend(f"{self.name}.{name}" for name in inner.masks)
-        return row
+            inner = keep_unknown(value, self._known, inner)
+        return row, self._within(inner) if inner else None
+
+    def _within(self, inner: Leftover) -> Leftover:
+        if (known := self._outer.get(inner)) is not None:
+            return known
+        left = Leftover()
+        left.parts[self.name] = inner.residue()
+        left.masks = [f"{self.name}.{name}" for name in inner.masks]
+        if inner.is_shared:
+            left.is_shared = True
+            self._outer[inner] = left
+        return left
 
     def decode(self, row: Sequence[Any], at: int, content: Content, residue: Residue | None) -> None:
         if row[at]:
@@ -87,37 +102,41 @@ class _OneCodec(PartCodec):
             content[self.name] = None
 
 
-class _StringsCodec(PartCodec):
+class _StringsCodec(_ListCodec):
     """Each string once, where it first stands; a list that says one twice is kept whole as well."""
 
     def __init__(self, part: StringsPart) -> None:
         super().__init__(part.property)
         self._length = getattr(part.table.c[part.column].type, "length", None)
 
-    def encode(self, content: Content, left: Leftover) -> list[Row]:
+    def encode(self, content: Content) -> tuple[list[Row], Leftover | None]:
         value = content.get(self.name)
         if value is None:
-            return self._encode_no_list(content, left)
-        texts, is_exact = self._texts(value, left)
-        if not is_exact:
-            left.kept[self.name] = value
-        return [[ordinal, text] for ordinal, text in enumerate(texts)]
+            return self._encode_no_list(content)
+        texts, is_exact, masks = self._texts(value)
+        rows: list[Row] = [[ordinal, text] for ordinal, text in enumerate(texts)]
+        if is_exact:
+            return rows, None
+        left = Leftover()
+        left.kept[self.name] = value
+        if masks:
+            left.masks.append(self.name)
+        return rows, left
 
-    def _texts(self, value: Any, left: Leftover | None = None) -> tuple[list[str], bool]:
+    def _texts(self, value: Any) -> tuple[list[str], bool, bool]:
+        """The texts of the rows, whether they say all, and whether they compare otherwise."""
         try:
             texts = encode_strings(value)
         except Unfit as unfit:
             raise unfit.within(self.name) from None
-        is_exact = not isinstance(texts, Lossy)
-        if isinstance(texts, Lossy):
+        masks = isinstance(texts, Lossy)
+        if masks:
             texts = texts.column
-            if left is not None:
-                left.masks.append(self.name)
-        if self._length is not None and any(len(text) > self._length for text in texts):
+        if self._length is not None and texts and max(map(len, texts)) > self._length:
             raise Unfit(f"a text longer than the {self._length} characters that fit", self.name)
         if len(set(texts)) < len(texts):
-            texts, is_exact = list(dict.fromkeys(texts)), False
-        return texts, is_exact
+            return list(dict.fromkeys(texts)), False, masks
+        return texts, not masks, masks
 
     def decode(self, row: Sequence[Any], at: int, content: Content, residue: Residue | None) -> None:
         texts = row[at] or []
@@ -128,14 +147,14 @@ class _StringsCodec(PartCodec):
 
     def _stand_for(self, kept: Any, texts: list[str]) -> bool:
         try:
-            standing, is_exact = self._texts(kept)
+            standing, is_exact, _ = self._texts(kept)
         except Unfit:
             return False
         # An exact list is only kept if a former mapping had no rows for it; nothing has made any since.
         return not texts if is_exact else standing == texts
 
 
-class _ManyCodec(PartCodec):
+class _ManyCodec(_ListCodec):
     """One row an item. Residues of items go by ordinal, which stays with its row when others are removed."""
 
     def __init__(self, part: ManyPart, field: Field) -> None:
@@ -144,34 +163,34 @@ class _ManyCodec(PartCodec):
         self._known = frozenset(part.columns)
         self._key = part.key
 
-    def encode(self, content: Content, left: Leftover) -> list[Row]:
+    def encode(self, content: Content) -> tuple[list[Row], Leftover | None]:
         value = content.get(self.name)
         if value is None:
-            return self._encode_no_list(content, left)
+            return self._encode_no_list(content)
         if not isinstance(value, (list, tuple)):
             raise Unfit(f"{type(value).__name__} where a list of objects should be", self.name)
         residues: dict[str, Residue] = {}
         rows = [self._encode_item(ordinal, item, residues) for ordinal, item in enumerate(value)]
         self._check_keys(rows)
-        if residues:
-            left.parts[self.name] = residues
-        return rows
+        if not residues:
+            return rows, None
+        left = Leftover()
+        left.parts[self.name] = residues
+        return rows, left
 
     def _encode_item(self, ordinal: int, item: Any, residues: dict[str, Residue]) -> Row:
         path = f"{self.name}[{ordinal}]"
         if not isinstance(item, dict):
             raise Unfit(f"{type(item).__name__} where an object should be", path)
-        row: Row = [ordinal]
-        inner = Leftover()
         try:
-            met = self._columns.encode(item, row, inner)
+            row, inner, met = self._columns.encode(item)
         except Unfit as unfit:
             raise unfit.within(path) from None
         if met != len(item):
-            self._columns.keep_unknown(item, self._known, inner)
+            inner = keep_unknown(item, self._known, inner)
         if inner:
             residues[str(ordinal)] = inner.residue()
-        return row
+        return [ordinal, *row]
 
     def is_settled(self, row: Sequence[Any], at: int) -> bool:
         return all(item[0] == ordinal for ordinal, item in enumerate(row[at] or ()))

@@ -53,11 +53,16 @@ class ValueCodec(NamedTuple):
     `decode` takes what the driver reads, if it is not null, to the value; None where they are the same.
     `fill` stands in a column that takes no null for a value that is null or not there; None where the column
     takes nulls, NO_FILL where nothing can stand in.
+
+    Values of the type `exact` are the column as they are, without `encode`; where that is `str`, if
+    `is_exact_text` and they are no longer than `length`.
     """
 
     encode: _Encode
     decode: _Decode
     fill: Any
+    exact: type | None = None
+    length: int | None = None
 
 
 NO_FILL: Final = object()
@@ -77,13 +82,35 @@ def has_odd_case(text: str) -> bool:
     return not text.isprintable() and any(unicodedata.category(letter) == "Cn" for letter in text)
 
 
+def is_exact_text(text: str) -> bool:
+    """Whether a column holds the text as it is, and compares it as Python does."""
+    if text.isascii():
+        return "\x00" not in text
+    if text.isprintable():
+        # Then it has no NUL, no surrogate and no letter younger than this Python; finding two is quick.
+        return "\u0130" not in text and "\u03a3" not in text
+    return is_plain_text(text) and not has_odd_case(text)
+
+
 def value_codec(field: Field, column: sa.Column[Any]) -> ValueCodec:
     """The codec of a field in a column. Raises DeclarationError for a default that cannot stand in."""
     fallback = _Fallback(None if column.nullable else NO_FILL)
     encode, decode = _coders(field, column.type, fallback)
     if not column.nullable:
         fallback.fill = _fill_of(column, encode)
-    return ValueCodec(encode, decode, fallback.fill)
+    length = column.type.length if isinstance(column.type, sa.String) else None
+    return ValueCodec(encode, decode, fallback.fill, _exact_type(column.type), length)
+
+
+def _exact_type(carrier: sa.types.TypeEngine[Any]) -> type | None:
+    match carrier:
+        case sa.String():
+            return str
+        case sa.Boolean():
+            return bool
+        case sa.Double():
+            return float
+    return None
 
 
 def _coders(
@@ -156,10 +183,8 @@ def _text_encoder(length: int | None) -> _Encode:
             raise Unfit(f"{type(value).__name__} where text should be")
         if length is not None and len(value) > length:
             raise Unfit(f"{len(value)} characters where {length} fit")
-        if value.isascii() and "\x00" not in value:
+        if is_exact_text(value):
             return value
-        if is_plain_text(value):
-            return Lossy(value, masks=True) if has_odd_case(value) else value
         return Lossy(without_hidden_letters(value), masks=True)
 
     return encode
