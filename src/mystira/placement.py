@@ -16,10 +16,15 @@ from mystira.domain.badges.kind import AXIS_ACHIEVEMENTS, BADGE_CONFIGURATIONS, 
 from mystira.domain.bundles.kind import CONTENT_BUNDLES
 from mystira.domain.characters.kind import AVATAR_CONFIGURATIONS, CHARACTER_MAP_FILES, CHARACTER_MAPS
 from mystira.domain.compass.kind import COMPASS_TRACKINGS
+from mystira.domain.consents.kind import DELETION_REQUESTS, PARENTAL_CONSENTS
 from mystira.domain.definitions.kind import AGE_GROUPS, ARCHETYPES, COMPASS_AXES, ECHO_TYPES, FANTASY_THEMES
 from mystira.domain.media.kind import CHARACTER_MEDIA_METADATA, MEDIA_ASSETS, MEDIA_METADATA
 from mystira.domain.profiles.kind import USER_PROFILES
+from mystira.domain.purchases.kind import PURCHASES
 from mystira.domain.scenarios.kind import SCENARIOS
+from mystira.domain.scores.kind import PLAYER_SCENARIO_SCORES
+from mystira.domain.sessions.kind import GAME_SESSIONS
+from mystira.domain.signing_in.kind import PENDING_SIGNUPS, SIGN_INS
 
 StoreName = Literal["documents", "relational", "split"]
 """What a kind can live in. `split` is both: what PROFILES_SPLIT names in documents, all else in tables."""
@@ -51,15 +56,19 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     cache: Literal["none"] = "none"
 
 
-PLACEMENT: Final = (
-    # Accounts and profiles hold Restricted fields, which no cache may.
-    Entry(
-        kind=ACCOUNTS,
+def _to_postgres(kind: Kind) -> Entry:
+    """A kind that is on its way from the documents to the tables, for good."""
+    return Entry(
+        kind=kind,
         source="documents",
         target="relational",
         phase=Phase.SOURCE_ONLY,
         home=Phase.TARGET_ONLY,
-    ),
+    )
+
+
+PLACEMENT: Final = (
+    _to_postgres(ACCOUNTS),
     # In the end this kind is split: its core in PostgreSQL, preferences in documents. Where nobody asks for
     # that by the setting `profiles_home`, it rests where both stores are kept.
     Entry(
@@ -69,7 +78,14 @@ PLACEMENT: Final = (
         phase=Phase.SOURCE_ONLY,
         home=Phase.DUAL_WRITE_TARGET_READ,
     ),
+    _to_postgres(GAME_SESSIONS),
+    _to_postgres(PLAYER_SCENARIO_SCORES),
+    _to_postgres(PENDING_SIGNUPS),
+    _to_postgres(PARENTAL_CONSENTS),
+    _to_postgres(DELETION_REQUESTS),
+    _to_postgres(PURCHASES),
 )
+"""The kinds that can move, parents before their children. Most hold Restricted fields, which no cache may."""
 
 SETTLED: Final[dict[StoreName, tuple[Kind, ...]]] = {
     "documents": (
@@ -92,8 +108,11 @@ SETTLED: Final[dict[StoreName, tuple[Kind, ...]]] = {
         AGE_GROUPS,
         COMPASS_TRACKINGS,
     ),
+    "relational": (SIGN_INS,),
 }
-"""The kinds that live in one store for good. Content is documents: read whole, seldom written."""
+"""The kinds that live in one store for good. Content is documents: read whole, seldom written. Who is signed
+in was never a document of the former system's, so there is nothing to move.
+"""
 
 PROFILES_SPLIT: Final = Split(
     kind=USER_PROFILES,

@@ -15,7 +15,7 @@ from mystira.domain.accounts.kind import ACCOUNTS
 from mystira.domain.accounts.model import Account, AccountChange, NewAccount, SubscriptionChange
 from mystira.domain.profiles.kind import USER_PROFILES
 from mystira.domain.profiles.model import BadgeAward, NewProfile, ProfileChange, UserBadge, UserProfile
-from mystira.placement import PHASE_NAMES, PLACEMENT, phase_named
+from mystira.placement import PHASE_NAMES, PLACEMENT, SETTLED, phase_named
 from mystira.schema.mappings import MAPPINGS
 
 Struct = type[msgspec.Struct]
@@ -126,18 +126,27 @@ def test_what_may_be_sent_is_part_of_what_is_stored(sent: Struct, stored: Struct
 def test_every_kind_that_is_placed_lies_in_tables() -> None:
     """What can move to PostgreSQL has a mapping, parents come first, and children know their parents."""
     placed = [entry.kind for entry in PLACEMENT]
-    assert placed == [mapping.kind for mapping in MAPPINGS]
+    settled = SETTLED["relational"]
+    mapped = [mapping.kind for mapping in MAPPINGS]
+    assert [kind for kind in mapped if kind not in settled] == placed
+    assert {kind.name for kind in mapped} == {kind.name for kind in (*placed, *settled)}
     for index, kind in enumerate(placed):
         assert {parent.kind for parent in kind.parents} <= {before.name for before in placed[:index]}
 
 
 def test_every_kind_begins_in_the_document_store() -> None:
-    """Nothing has moved yet; accounts are meant to leave the documents for good."""
+    """Nothing has moved yet; all but profiles are meant to leave the documents for good."""
     assert {entry.phase for entry in PLACEMENT} == {Phase.SOURCE_ONLY}
-    assert {entry.kind.name: PHASE_NAMES[entry.home] for entry in PLACEMENT} == {
-        "accounts": "PostgresOnly",
-        "user_profiles": "DualWritePostgresRead",
-    }
+    assert {(entry.source, entry.target) for entry in PLACEMENT} == {("documents", "relational")}
+    homes = {entry.kind.name: PHASE_NAMES[entry.home] for entry in PLACEMENT}
+    assert homes.pop("user_profiles") == "DualWritePostgresRead"
+    assert set(homes.values()) == {"PostgresOnly"}
+
+
+def test_every_kind_has_one_place() -> None:
+    """A kind moves or is settled, once, and no two share a name or a container."""
+    kinds = [*(entry.kind for entry in PLACEMENT), *(kind for each in SETTLED.values() for kind in each)]
+    assert len({kind.name for kind in kinds}) == len({kind.container for kind in kinds}) == len(kinds)
 
 
 def test_nothing_restricted_is_cached() -> None:

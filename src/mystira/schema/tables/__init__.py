@@ -6,6 +6,7 @@ in.
 """
 
 from mystira.schema.tables.columns import METADATA
+from mystira.schema.tables.consents import DELETION_REQUESTS_TABLE, PARENTAL_CONSENTS_TABLE
 from mystira.schema.tables.people import (
     ACCOUNTS_TABLE,
     COMPLETED_SCENARIOS_TABLE,
@@ -13,11 +14,21 @@ from mystira.schema.tables.people import (
     USER_BADGES_TABLE,
     USER_PROFILES_TABLE,
 )
+from mystira.schema.tables.play import GAME_SESSIONS_TABLE, PLAYER_SCENARIO_SCORES_TABLE
+from mystira.schema.tables.purchases import PURCHASES_TABLE
+from mystira.schema.tables.signing_in import PENDING_SIGNUPS_TABLE, SIGN_INS_TABLE
 
 __all__ = [
     "ACCOUNTS_TABLE",
     "COMPLETED_SCENARIOS_TABLE",
+    "DELETION_REQUESTS_TABLE",
+    "GAME_SESSIONS_TABLE",
     "METADATA",
+    "PARENTAL_CONSENTS_TABLE",
+    "PENDING_SIGNUPS_TABLE",
+    "PLAYER_SCENARIO_SCORES_TABLE",
+    "PURCHASES_TABLE",
+    "SIGN_INS_TABLE",
     "SUBSCRIPTIONS_TABLE",
     "USER_BADGES_TABLE",
     "USER_PROFILES_TABLE",

@@ -62,6 +62,18 @@ def ordinal() -> sa.Column[int]:
     return sa.Column("ordinal", sa.Integer, nullable=False, server_default=sa.text("0"))
 
 
+def attempts() -> sa.Column[int]:
+    """How often a code was guessed wrongly."""
+    return sa.Column(
+        "failed_attempts", sa.SmallInteger, nullable=False, default=0, server_default=sa.text("0")
+    )
+
+
+def attempts_check() -> sa.CheckConstraint:
+    """Whoever failed ten times gets no further try."""
+    return sa.CheckConstraint("failed_attempts between 0 and 10", name="failed_attempts")
+
+
 def email_check(column: str) -> sa.CheckConstraint:
     """What mystira.domain.forms.EmailAddress admits, lengths aside."""
     form = "^[A-Za-z0-9.!#$%&''*+/=?^_`{|}~-]+@([A-Za-z0-9-]+[.])+[A-Za-z0-9-]{2,}$"
