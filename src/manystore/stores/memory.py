@@ -189,11 +189,7 @@ class MemoryStore:
     ) -> list[Outcome]:
         """See Store.apply."""
         drawer = self._drawer(kind)
-        for record in records:
-            if record.content is None:
-                kind.check_key(record.key)
-            else:
-                kind.check(record.key, record.content)
+        _check(kind, records)
         outcomes = [self._apply_one(kind, drawer, record) for record in records]
         if note is not None:
             self._replace_note(note.name, note.value)
@@ -212,6 +208,24 @@ class MemoryStore:
         except UniqueError as error:
             return Refused(error)
         return Applied()
+
+    async def apply_together(self, kind: Kind, records: Sequence[Record]) -> list[Outcome]:
+        """See Store.apply_together."""
+        drawer = self._drawer(kind)
+        _check(kind, records)
+        held, claims = dict(drawer.held), dict(drawer.claims)
+        for record in records:
+            before = held.get(record.key)
+            if before is not None and before.version < record.version:
+                for _, claim in _claims(kind, before.record(kind, record.key).content):
+                    del drawer.claims[claim]
+                del drawer.held[record.key]
+        outcomes = [self._apply_one(kind, drawer, record) for record in records]
+        refusal = next((outcome for outcome in outcomes if isinstance(outcome, Refused)), None)
+        if refusal is None:
+            return outcomes
+        drawer.held, drawer.claims = held, claims
+        return [refusal if isinstance(outcome, Applied) else outcome for outcome in outcomes]
 
     async def examine(self, kind: Kind, batches: AsyncIterator[Sequence[Record]]) -> Examination:
         """See Store.examine. Dictionaries hold every value, so only shared ones are found."""
@@ -336,6 +350,14 @@ class MemoryStore:
 
 def _declared(kind: Kind, record: Record) -> Content | None:
     return None if record.content is None else as_declared(kind, record.version, record.content)
+
+
+def _check(kind: Kind, records: Iterable[Record]) -> None:
+    for record in records:
+        if record.content is None:
+            kind.check_key(record.key)
+        else:
+            kind.check(record.key, record.content)
 
 
 def _claims(kind: Kind, content: Content | None) -> list[tuple[Unique, tuple[str, str]]]:

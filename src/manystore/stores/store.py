@@ -199,6 +199,14 @@ class Store(Protocol):
         is durable exactly when the rows are. A record that is refused does not stop the others.
         """
 
+    async def apply_together(self, kind: Kind, records: Sequence[Record]) -> list[Outcome]:
+        """`apply` in one step for records of different keys that exchange values which `unique` guards.
+
+        What any of them gives up is free for each of the others, so the order does not matter. All that are
+        newer come in, or none: where the copy cannot take one of them, each is Refused. A store that cannot
+        write several records in one step says so, and what it does about it.
+        """
+
     async def examine(self, kind: Kind, batches: AsyncIterator[Sequence[Record]]) -> Examination:
         """What this store would refuse of these records, were they all it held; writes nothing.
 

@@ -29,6 +29,7 @@ the key itself is claimed in the same way when it is first written.
 import asyncio
 import hashlib
 import random
+from collections.abc import Collection
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -79,6 +80,8 @@ class _Wanted(msgspec.Struct, frozen=True):
     unique: Unique
     value: str
     owner: Owner
+    among: frozenset[str]
+    """Records that give the value up in the same exchange."""
 
 
 class Claims:
@@ -94,28 +97,53 @@ class Claims:
         """There is a record now whose values were written by others, and so were not claimed."""
         self._is_adopted = False
 
-    async def reserve(self, held: Held | None, owner: Owner, content: Content | None) -> list[Claim]:
-        """Claim what the content must be alone with. Raises UniqueError, with nothing newly claimed."""
+    async def reserve(
+        self,
+        held: Held | None,
+        owner: Owner,
+        content: Content | None,
+        among: Collection[str] = (),
+    ) -> list[Claim]:
+        """Claim what the content must be alone with. Raises UniqueError, with nothing newly claimed.
+
+        Records `among` these exchange values: claims are taken over from them though they hold them still.
+        """
         claims: list[Claim] = []
         try:
-            for wanted, known in self._wanted(held, owner, content):
+            for wanted, known in self._wanted(held, owner, content, among):
                 claims.append(known or await self._take(wanted))
         except UniqueError:
             await self.give_back(claims)
             raise
         return claims
 
+    async def check(
+        self, held: Held | None, owner: Owner, content: Content | None, among: Collection[str]
+    ) -> None:
+        """Raise UniqueError where a record that is not `among` these holds a value of the content."""
+        for wanted, known in self._wanted(held, owner, content, among):
+            if known is not None or wanted.unique.name == KEY:
+                continue
+            item_id = self._id(wanted.unique, wanted.value)
+            claim = await self._container.read(item_id, item_id)
+            if claim is not None and claim["owner"] not in {owner.key, *among}:
+                home = _read_home(claim["home"])
+                if _holds(wanted, await self._places.held_at(claim["owner"], home)):
+                    raise self._taken(wanted)
+            if await self._is_held_unclaimed(wanted):
+                raise self._taken(wanted)
+
     def _wanted(
-        self, held: Held | None, owner: Owner, content: Content | None
+        self, held: Held | None, owner: Owner, content: Content | None, among: Collection[str]
     ) -> list[tuple[_Wanted, Claim | None]]:
         found: list[tuple[_Wanted, Claim | None]] = []
         if self._kind.partition_key != "id" and (held is None or held.is_placeholder):
-            found.append((_Wanted(Unique(name=KEY, field="id"), owner.key, owner), None))
+            found.append((_Wanted(Unique(name=KEY, field="id"), owner.key, owner, frozenset()), None))
         for unique in self._kind.uniques if content is not None else ():
             value = unique.value_of(content or {})
             if value is None:
                 continue
-            wanted = _Wanted(unique, value, owner)
+            wanted = _Wanted(unique, value, owner, frozenset(among))
             etag = None
             if held is not None and held.mark == "whole" and unique.value_of(held.content or {}) == value:
                 etag = held.claims.get(unique.name)
@@ -171,9 +199,10 @@ class Claims:
         """Whether another's claim can be taken over now; UniqueError where its owner holds the value."""
         key, home = claim["owner"], _read_home(claim["home"])
         held = await self._places.held_at(key, home)
-        if _holds(wanted, held):
+        is_given_up = key in wanted.among
+        if not is_given_up and _holds(wanted, held):
             raise self._taken(wanted)
-        if wait is not None:
+        if wait is not None and not is_given_up:
             await asyncio.sleep(wait * random.uniform(0.5, 1.5))  # noqa: S311 - not a secret
             return False
         return await self._places.unsettle(key, home, held)
@@ -203,7 +232,8 @@ class Claims:
         any_of = " OR ".join(f"{each} = @value" for each in compared)
         text = f"SELECT * FROM c WHERE {_UNCLAIMED} AND ({any_of})"
         found = [held_in(self._kind, item) for item in await self._select(text, {"@value": wanted.value}, 10)]
-        return any(held.key != wanted.owner.key and _holds(wanted, held) for held in found)
+        others = {wanted.owner.key, *wanted.among}
+        return any(held.key not in others and _holds(wanted, held) for held in found)
 
     async def _select(self, text: str, parameters: dict[str, Any], page: int) -> list[Item]:
         found: list[Item] = []

@@ -114,13 +114,48 @@ class Writes:
         values = {unique.name: unique.value_of(content or {}) for unique in self._kind.uniques}
         return {(name, value) for name, value in values.items() if value is not None}
 
-    async def _apply_one(self, record: Record, helds: dict[str, Held | None]) -> Outcome:
+    async def apply_together(self, records: Sequence[Record]) -> list[Outcome]:
+        """Bring in all records that are newer, whatever values they exchange; see Store.apply_together."""
+        helds = await self._helds([record.key for record in records])
+        await self._places.bound.cover(max((record.version for record in records), default=0))
+        newer = [each for each in records if _outcome(self._kind, helds.get(each.key), each) is None]
+        among = frozenset(record.key for record in newer)
+        try:
+            await self._check_together(newer, helds, among)
+        except (UniqueError, NotRepresentableError) as error:
+            return [_outcome(self._kind, helds.get(each.key), each) or Refused(error) for each in records]
+        outcomes = {}
+        # What is deleted gives its values up for good, so the less there is to be taken over.
+        for record in sorted(records, key=lambda record: not record.is_deleted):
+            outcomes[record.key] = await self._apply_one(record, helds, among)
+        return [outcomes[record.key] for record in records]
+
+    async def _check_together(
+        self, newer: Sequence[Record], helds: dict[str, Held | None], among: frozenset[str]
+    ) -> None:
+        """Raise what would stop an exchange half-way."""
+        wanted: dict[object, str] = {}
+        for record in newer:
+            if error := unfit(self._store, self._kind, record):
+                raise error
+            for unique in self._kind.uniques:
+                value = unique.value_of(record.content or {})
+                if value is not None and wanted.setdefault((unique.name, value), record.key) != record.key:
+                    raise UniqueError(
+                        kind=self._kind.name, key=record.key, constraint=unique.name, field=unique.field
+                    )
+            held = helds.get(record.key)
+            await self._places.claims.check(held, self._owner(held, record), record.content, among)
+
+    async def _apply_one(
+        self, record: Record, helds: dict[str, Held | None], among: frozenset[str] = frozenset()
+    ) -> Outcome:
         for _ in range(_TRIES):
             held = helds.get(record.key)
             if outcome := _outcome(self._kind, held, record):
                 return outcome
             try:
-                is_in = await self._bring_in(held, record, "copy")
+                is_in = await self._bring_in(held, record, "copy", among)
             except (UniqueError, NotRepresentableError) as error:
                 return Refused(error)
             helds[record.key] = await self._places.held(record.key)
@@ -130,12 +165,21 @@ class Writes:
 
     # -- both ----------------------------------------------------------------------------------------
 
-    async def _bring_in(self, held: Held | None, record: Record, origin: Origin) -> bool:
-        """Write the record where `held` was read; False where somebody was quicker, and nothing changed."""
+    def _owner(self, held: Held | None, record: Record) -> Owner:
         home = held.home if held is not None else home_of(self._kind, record.content or {"id": record.key})
-        places = self._places
+        return Owner(record.key, home)
+
+    async def _bring_in(
+        self, held: Held | None, record: Record, origin: Origin, among: frozenset[str] = frozenset()
+    ) -> bool:
+        """Write the record where `held` was read; False where somebody was quicker, and nothing changed.
+
+        What records `among` these hold, it may take from them.
+        """
+        owner, places = self._owner(held, record), self._places
+        home = owner.home
         try:
-            claims = await places.claims.reserve(held, Owner(record.key, home), record.content)
+            claims = await places.claims.reserve(held, owner, record.content, among)
         except UniqueError as error:
             if error.constraint == KEY:
                 # The key was just created in another logical partition: read again, and find it there.

@@ -40,7 +40,7 @@ BATCH: Final = 500
 _TRIES: Final = 5
 
 
-class _Task(msgspec.Struct):
+class Task(msgspec.Struct):
     """A record on its way in: `at` is its place in the caller's list, `rows` is None for a tombstone."""
 
     at: int
@@ -67,20 +67,20 @@ class Bulk:
                 await self._apply_batch(batch, note if number == len(batches) else None)
         return [self._outcomes[at] for at in range(len(records))]
 
-    def _encode(self, records: Sequence[Record]) -> list[_Task]:
-        tasks: list[_Task] = []
+    def _encode(self, records: Sequence[Record]) -> list[Task]:
+        tasks: list[Task] = []
         for at, record in enumerate(records):
             try:
                 content = record.content
                 rows = None if content is None else self._mapped.codec.encode(record.key, content)
-                tasks.append(_Task(at, record, rows))
+                tasks.append(Task(at, record, rows))
             except NotRepresentableError as error:
                 self._outcomes[at] = Refused(error)
         return tasks
 
     # -- a few ---------------------------------------------------------------------------------------
 
-    async def _apply_few(self, tasks: Sequence[_Task]) -> None:
+    async def _apply_few(self, tasks: Sequence[Task]) -> None:
         held = await self._mapped.look_up(self._connections, [task.record.key for task in tasks])
         met: set[str] = set()
         for task in tasks:
@@ -89,11 +89,11 @@ class Bulk:
             met.add(key)
             self._outcomes[task.at] = await self._apply_one(task, held.get(key), is_known=is_first)
 
-    async def _apply_one(self, task: _Task, held: Record | None, *, is_known: bool) -> Outcome:
+    async def _apply_one(self, task: Task, held: Record | None, *, is_known: bool) -> Outcome:
         for _ in range(_TRIES):
             if not is_known:
                 held = (await self._mapped.look_up(self._connections, [task.record.key])).get(task.record.key)
-            if (outcome := _judge(task.record, held)) is not None:
+            if (outcome := judge(task.record, held)) is not None:
                 return outcome
             if task.rows is None:
                 await self._apply_batch([task], None)
@@ -113,7 +113,7 @@ class Bulk:
             subject=f"{self._mapped.kind.name}/{task.record.key}", reason="others keep changing it"
         )
 
-    async def _write_one(self, task: _Task, rows: Rows, held: Record | None) -> bool:
+    async def _write_one(self, task: Task, rows: Rows, held: Record | None) -> bool:
         single, layout, version = self._mapped.single, self._mapped.layout, task.record.version
         written: int | None
         if held is None or held.content is None:
@@ -128,15 +128,15 @@ class Bulk:
 
     # -- many ----------------------------------------------------------------------------------------
 
-    async def _apply_batch(self, tasks: Sequence[_Task], note: Note | None) -> None:
-        async def run_whole(connection: Any) -> list[_Task]:
+    async def _apply_batch(self, tasks: Sequence[Task], note: Note | None) -> None:
+        async def run_whole(connection: Any) -> list[Task]:
             async with connection.transaction():
                 lost = await self._enter_and_merge(connection, tasks)
                 if note is not None:
                     await store_note(connection, note)
             return lost
 
-        async def run_halved(connection: Any) -> list[_Task]:
+        async def run_halved(connection: Any) -> list[Task]:
             async with connection.transaction():
                 await self._enter(connection, tasks)
                 lost = await self._merge_halving(connection, tasks)
@@ -152,15 +152,15 @@ class Bulk:
             lost = await self._connections.repeat(run_halved)
         await self._judge_lost(lost)
 
-    async def _enter(self, connection: Any, tasks: Sequence[_Task]) -> None:
+    async def _enter(self, connection: Any, tasks: Sequence[Task]) -> None:
         has_stones = any(task.rows is None for task in tasks)
         await connection.execute("select manystore.enter_copy($1, $2)", self._mapped.kind.name, has_stones)
 
-    async def _enter_and_merge(self, connection: Any, tasks: Sequence[_Task]) -> list[_Task]:
+    async def _enter_and_merge(self, connection: Any, tasks: Sequence[Task]) -> list[Task]:
         await self._enter(connection, tasks)
         return await self._merge(connection, tasks)
 
-    async def _merge_halving(self, connection: Any, tasks: Sequence[_Task]) -> list[_Task]:
+    async def _merge_halving(self, connection: Any, tasks: Sequence[Task]) -> list[Task]:
         try:
             async with connection.transaction():
                 return await self._merge(connection, tasks, is_disputed=True)
@@ -175,7 +175,7 @@ class Bulk:
         parts = [rest] if len(rest) < len(tasks) else [tasks[: len(tasks) // 2], tasks[len(tasks) // 2 :]]
         return [task for part in parts if part for task in await self._merge_halving(connection, part)]
 
-    async def _set_culprits_aside(self, connection: Any, tasks: Sequence[_Task]) -> list[_Task]:
+    async def _set_culprits_aside(self, connection: Any, tasks: Sequence[Task]) -> list[Task]:
         suspects = [Suspect(_key_of(task), task.record.version, task.rows) for task in tasks if task.rows]
         found = await self._mapped.culprits.find(connection, suspects)
         rest = []
@@ -188,8 +188,8 @@ class Bulk:
         return rest
 
     async def _merge(
-        self, connection: Any, tasks: Sequence[_Task], *, is_disputed: bool = False
-    ) -> list[_Task]:
+        self, connection: Any, tasks: Sequence[Task], *, is_disputed: bool = False
+    ) -> list[Task]:
         """Bring in what is newer; returns the tasks that are not."""
         stones = [task for task in tasks if task.rows is None]
         # By key, so that two who merge the same records lock them in the same order.
@@ -207,13 +207,13 @@ class Bulk:
                 lost.append(task)
         return lost
 
-    async def _bury(self, connection: Any, stones: Sequence[_Task]) -> set[str]:
+    async def _bury(self, connection: Any, stones: Sequence[Task]) -> set[str]:
         merging = self._mapped.merging
         keys, versions = [_key_of(task) for task in stones], [task.record.version for task in stones]
         await connection.execute(merging.bury_root, keys, versions)
         return {row[0] for row in await connection.fetch(merging.bury_stones, keys, versions)}
 
-    async def _bring_in(self, connection: Any, tasks: Sequence[_Task], *, is_disputed: bool) -> set[str]:
+    async def _bring_in(self, connection: Any, tasks: Sequence[Task], *, is_disputed: bool) -> set[str]:
         """Copy what has never been here, merge what has; returns the keys that won.
 
         Copying is a quarter cheaper. Whoever creates one of these records meanwhile makes it fail; then,
@@ -244,7 +244,7 @@ class Bulk:
                     target.name, schema_name=target.schema, columns=target.columns, records=records
                 )
 
-    async def _merge_records(self, connection: Any, tasks: Sequence[_Task]) -> set[str]:
+    async def _merge_records(self, connection: Any, tasks: Sequence[Task]) -> set[str]:
         layout, merging = self._mapped.layout, self._mapped.merging
         rows = [task.rows for task in tasks if task.rows is not None]
         versions = [task.record.version for task in tasks]
@@ -261,27 +261,27 @@ class Bulk:
 
     # -- verdicts ------------------------------------------------------------------------------------
 
-    def _refused(self, task: _Task, error: asyncpg.PostgresError) -> Refused:
+    def _refused(self, task: Task, error: asyncpg.PostgresError) -> Refused:
         content = task.record.content or {}
         return Refused(self._mapped.refusals.refusal(task.record.key, content, error))
 
-    async def _judge_lost(self, lost: Sequence[_Task]) -> None:
+    async def _judge_lost(self, lost: Sequence[Task]) -> None:
         """Tell apart what the copy already has, what it has newer, and what it has otherwise."""
         held = await self._mapped.look_up(self._connections, [_key_of(task) for task in lost])
         for task in lost:
             now = held.get(task.record.key)
-            outcome = _judge(task.record, now)
+            outcome = judge(task.record, now)
             if outcome is None:
                 # What beat it is gone or went back since, by another hand: apply it to what is there now.
                 outcome = await self._apply_one(task, now, is_known=True)
             self._outcomes[task.at] = outcome
 
 
-def _key_of(task: _Task) -> str:
+def _key_of(task: Task) -> str:
     return task.record.key
 
 
-def _judge(record: Record, held: Record | None) -> Outcome | None:
+def judge(record: Record, held: Record | None) -> Outcome | None:
     """The outcome, if what is held settles it; None if the record is newer."""
     if held is None or held.version < record.version:
         return None
@@ -291,9 +291,9 @@ def _judge(record: Record, held: Record | None) -> Outcome | None:
     return Ignored(held.version) if is_same else Diverged(held.version)
 
 
-def _batches(tasks: Sequence[_Task]) -> Iterator[list[_Task]]:
+def _batches(tasks: Sequence[Task]) -> Iterator[list[Task]]:
     """Batches in order, none of which has two versions of one record."""
-    batch: list[_Task] = []
+    batch: list[Task] = []
     keys: set[str] = set()
     for task in tasks:
         if len(batch) == BATCH or task.record.key in keys:

@@ -14,6 +14,7 @@ from manystore.stores.postgres.bulk import Bulk
 from manystore.stores.postgres.connections import Connections
 from manystore.stores.postgres.control import RELEASE, control_statements
 from manystore.stores.postgres.examining import examine
+from manystore.stores.postgres.exchanging import Exchange
 from manystore.stores.postgres.finding import find
 from manystore.stores.postgres.kinds import MappedKind, is_askable
 from manystore.stores.postgres.ledger import Ledger
@@ -242,12 +243,14 @@ class PostgresStore:
     ) -> list[Outcome]:
         """See Store.apply. Many records take several transactions, of which the last stores the note."""
         mapped = self._mapped(kind)
-        for record in records:
-            if record.content is None:
-                kind.check_key(record.key)
-            else:
-                kind.check(record.key, record.content)
+        _check(kind, records)
         return await Bulk(mapped, self._connections).apply(records, note)
+
+    async def apply_together(self, kind: Kind, records: Sequence[Record]) -> list[Outcome]:
+        """See Store.apply_together. A kind's foreign keys should not point to its unique columns."""
+        mapped = self._mapped(kind)
+        _check(kind, records)
+        return await Exchange(mapped, self._connections).apply_together(records)
 
     async def examine(self, kind: Kind, batches: AsyncIterator[Sequence[Record]]) -> Examination:
         """See Store.examine."""
@@ -302,3 +305,11 @@ class PostgresStore:
     async def drop_notes(self, notes: Sequence[Note]) -> list[bool]:
         """See Store.drop_notes. One statement."""
         return await self._ledger.drop_notes(notes)
+
+
+def _check(kind: Kind, records: Iterable[Record]) -> None:
+    for record in records:
+        if record.content is None:
+            kind.check_key(record.key)
+        else:
+            kind.check(record.key, record.content)

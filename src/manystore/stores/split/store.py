@@ -182,6 +182,13 @@ class SplitStore:
             return await self._core.apply(kind, records, note=note)
         return await room.writing.apply(records, note)
 
+    async def apply_together(self, kind: Kind, records: Sequence[Record]) -> list[Outcome]:
+        """See Store.apply_together. Parts hold no unique values, so the core's step decides."""
+        room = self._rooms.get(kind.name)
+        if room is None:
+            return await self._core.apply_together(kind, records)
+        return await room.writing.apply_together(records)
+
     async def examine(self, kind: Kind, batches: AsyncIterator[Sequence[Record]]) -> Examination:
         """See Store.examine. A record that both stores would refuse counts twice."""
         room = self._rooms.get(kind.name)

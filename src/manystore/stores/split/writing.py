@@ -7,7 +7,7 @@ where the outcome is known, by the next write of the record, or by a sweep; `she
 
 import asyncio
 import random
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -23,7 +23,7 @@ from manystore.stores.split.joining import Counters, whole
 from manystore.stores.split.refusals import telling
 from manystore.stores.split.sheets import Claim, Sheet
 from manystore.stores.split.shelf import Shelf
-from manystore.stores.store import Note, Outcome, Store
+from manystore.stores.store import Note, Outcome, Refused, Store
 
 log = structlog.get_logger(__name__)
 
@@ -136,6 +136,27 @@ class Writing:
 
     async def apply(self, records: Sequence[Record], note: Note | None) -> list[Outcome]:
         """See Store.apply: all parts first, then the core with the note in its atomic step."""
+
+        async def bring_in(cores: Sequence[Record], refused: Mapping[str, RefusedError]) -> list[Outcome]:
+            return await self._core.apply(self._core_kind, cores, note=note)
+
+        return await self._apply(records, bring_in)
+
+    async def apply_together(self, records: Sequence[Record]) -> list[Outcome]:
+        """See Store.apply_together: where the rest store refuses a part, the core is not asked."""
+
+        async def bring_in(cores: Sequence[Record], refused: Mapping[str, RefusedError]) -> list[Outcome]:
+            if error := next(iter(refused.values()), None):
+                return [Refused(error)] * len(cores)
+            return await self._core.apply_together(self._core_kind, cores)
+
+        return await self._apply(records, bring_in)
+
+    async def _apply(
+        self,
+        records: Sequence[Record],
+        bring_in: Callable[[Sequence[Record], Mapping[str, RefusedError]], Awaitable[list[Outcome]]],
+    ) -> list[Outcome]:
         for record in records:
             if record.content is None:
                 self._split.kind.check_key(record.key)
@@ -147,7 +168,7 @@ class Writing:
         wanted = batch.wanted(present, lambda until: self._claim(by, until=until))
         sheets = await self._shelf.claim(wanted, self._name)
         accepted = batch.accepted(sheets.refused)
-        outcomes = await self._core.apply(self._core_kind, accepted, note=note)
+        outcomes = await bring_in(accepted, sheets.refused)
         merged = batch.merge(outcomes, sheets.refused, store=self._name)
         await self._tidy(batch.untidy(merged, present, sheets.claimed), sheets.claimed, [by])
         return merged

@@ -178,6 +178,12 @@ class SqliteStore:
         await self._index(kind)
         return await self._writer.do(lambda connection: writes.apply(connection, kind, ready, note))
 
+    async def apply_together(self, kind: Kind, records: Sequence[Record]) -> list[Outcome]:
+        """See Store.apply_together. A unique value that the record had before is not checked again."""
+        ready = [(record.version, _checked(kind, record)) for record in records]
+        await self._index(kind)
+        return await self._writer.do(lambda connection: writes.apply_together(connection, kind, ready))
+
     async def adopt(self, kind: Kind, contents: Iterable[Content]) -> int:
         """Take in old data as version 0, in bulk, where nothing is yet; returns how many were taken.
 

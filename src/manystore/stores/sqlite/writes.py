@@ -154,12 +154,42 @@ def apply(
     return outcomes
 
 
-def _apply_one(connection: sqlite3.Connection, kind: Kind, version: int, written: Written) -> Outcome:
-    held = read_held(connection, kind, written.key)
+def apply_together(
+    connection: sqlite3.Connection, kind: Kind, records: Sequence[tuple[int, Written]]
+) -> list[Outcome]:
+    """Bring in all records that are newer, or none, whatever unique values they exchange."""
+    settle(connection, kind)
+    held = {written.key: read_held(connection, kind, written.key) for _, written in records}
+    outcomes = [_judge(kind, held[written.key], version, written) for version, written in records]
+    newer = [each for each, outcome in zip(records, outcomes, strict=True) if outcome is None]
+    try:
+        # Savepoints within the one that each job has: what was let go comes back with the refusal.
+        connection.execute("savepoint together")
+        for _, written in newer:
+            if (before := held[written.key]) is not None:
+                gone = claims_in(kind, before.version, before.body) - set(written.claims)
+                _write_claims(connection, kind, written.key, gone, set())
+        for version, written in newer:
+            replace(connection, kind, written, held[written.key], version)
+    except UniqueError as error:
+        connection.execute("rollback to together")
+        return [outcome or Refused(error) for outcome in outcomes]
+    finally:
+        connection.execute("release together")
+    return [outcome or Applied() for outcome in outcomes]
+
+
+def _judge(kind: Kind, held: Held | None, version: int, written: Written) -> Outcome | None:
+    """What becomes of a record without writing it, or None where it is newer."""
     if held is not None and held.version == version:
         return Ignored(version) if _is_same(kind, version, held.body, written.body) else Diverged(version)
-    if held is not None and held.version > version:
-        return Ignored(held.version)
+    return Ignored(held.version) if held is not None and held.version > version else None
+
+
+def _apply_one(connection: sqlite3.Connection, kind: Kind, version: int, written: Written) -> Outcome:
+    held = read_held(connection, kind, written.key)
+    if (outcome := _judge(kind, held, version, written)) is not None:
+        return outcome
     try:
         replace(connection, kind, written, held, version)
     except UniqueError as error:

@@ -21,6 +21,7 @@ have left some, passes `FormerContract` as well; `leave` puts them there.
 from manystore.testing.contract.content import ContentContract
 from manystore.testing.contract.copy import CopyContract
 from manystore.testing.contract.examining import ExaminingContract
+from manystore.testing.contract.exchanging import ExchangeContract
 from manystore.testing.contract.fences import FenceContract
 from manystore.testing.contract.finding import FindingContract
 from manystore.testing.contract.former import FormerContract
@@ -38,6 +39,7 @@ class StoreContract(
     ContentContract,
     UniqueContract,
     CopyContract,
+    ExchangeContract,
     LogContract,
     FenceContract,
     OutsiderContract,
@@ -52,6 +54,7 @@ __all__ = [
     "ContentContract",
     "CopyContract",
     "ExaminingContract",
+    "ExchangeContract",
     "FenceContract",
     "FindingContract",
     "FormerContract",
