@@ -19,6 +19,7 @@ from manystore.stores.postgres.mapping import (
     recognised_by,
 )
 from manystore.stores.postgres.quoting import literal, quoted, quoted_table
+from manystore.stores.postgres.row_ids import made_id
 
 _DIALECT: Final = pg.dialect()  # type: ignore[no-untyped-call]
 
@@ -113,7 +114,10 @@ class PartLayout:
             self.ordinal = quoted(part.ordinal)
         self.is_strings = isinstance(part, StringsPart)
         self.columns = Columns([part.table.c[name] for name in names])
-        self.copy_target = CopyTarget(part.table.schema, part.table.name, [part.parent, *names])
+        made = made_id(part.table, {part.parent, *names})
+        self.makes_ids = made is not None
+        copied = [part.parent, *names] if made is None else [part.parent, *names, made]
+        self.copy_target = CopyTarget(part.table.schema, part.table.name, copied)
 
 
 class Layout:
@@ -128,7 +132,7 @@ class Layout:
         names = [column for name, column in mapping.columns.items() if name != "id"]
         self.columns = Columns([table.c[name] for name in names])
         self.copy_target = CopyTarget(
-            table.schema, table.name, [mapping.key_column, VERSION, *names, RESIDUE]
+            table.schema, table.name, [mapping.key_column, *names, RESIDUE, VERSION]
         )
         self.parts = [PartLayout(part) for part in mapping.parts]
 

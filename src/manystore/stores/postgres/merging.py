@@ -13,6 +13,7 @@ from typing import Any
 from manystore.stores.postgres.codec import Rows
 from manystore.stores.postgres.layout import CopyTarget, Layout, PartLayout, on_conflict
 from manystore.stores.postgres.mapping import RESIDUE, VERSION
+from manystore.stores.postgres.row_ids import make_ids
 
 
 class Merging:
@@ -141,10 +142,7 @@ def copied_rows(
     layout: Layout, rows: Sequence[Rows], versions: Mapping[str, int]
 ) -> Iterator[tuple[CopyTarget, list[Any]]]:
     """What goes by COPY into each table, the root's first: its children point to it."""
-    yield (
-        layout.copy_target,
-        [(*each.root[:1], versions[each.root[0]], *each.root[1:]) for each in rows],
-    )
+    yield layout.copy_target, [(*each.root, versions[each.root[0]]) for each in rows]
     for at, part in enumerate(layout.parts):
         items: list[Any] = []
         for each in rows:
@@ -153,4 +151,6 @@ def copied_rows(
                 items += [(key, *item) for item in given]
             elif given is not None:
                 items.append((key, *given))
+        if part.makes_ids:
+            items = [(*item, its_id) for item, its_id in zip(items, make_ids(len(items)), strict=True)]
         yield part.copy_target, items
