@@ -35,8 +35,11 @@ def _read(fields: Sequence[Field], content: Content) -> Content:
     read: Content | None = None
     for field in fields:
         name = stored = field.name
-        if name not in content:
-            stored = next((alias for alias in field.aliases if alias in content), name)
+        if name in content:
+            if not field.fields and field.joined_by is None:
+                continue
+        else:
+            stored = _alias_in(field, content)
             if stored == name:
                 continue
         value = content[stored]
@@ -46,6 +49,14 @@ def _read(fields: Sequence[Field], content: Content) -> Content:
             del read[stored]
             read[name] = declared
     return content if read is None else read
+
+
+def _alias_in(field: Field, content: Content) -> str:
+    """The name under which a field is there that has not its own; its own where it is not there at all."""
+    for alias in field.aliases:
+        if alias in content:
+            return alias
+    return field.name
 
 
 def _read_value(field: Field, value: Any) -> Any:
