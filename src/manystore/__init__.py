@@ -27,6 +27,7 @@ from manystore.errors import (
     UnknownKindError,
     VersionConflictError,
 )
+from manystore.followers.reaction import Reaction
 from manystore.followers.runner import SyncRunner
 from manystore.moves.actions import Mover
 from manystore.moves.certificate import CertificateFolder
@@ -75,6 +76,7 @@ __all__ = [
     "Parent",
     "Phase",
     "Placement",
+    "Reaction",
     "Record",
     "RefusedError",
     "Repository",

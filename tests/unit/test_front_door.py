@@ -40,6 +40,7 @@ PUBLIC = [
     "Parent",
     "Phase",
     "Placement",
+    "Reaction",
     "Record",
     "RefusedError",
     "Repository",
