@@ -21,7 +21,7 @@ _IDLE: Final = 0.005
 _MOST_IDLE: Final = 0.04
 """Seconds between two looks at a log in which nothing happens; half of it is the least lag on average."""
 _STAND_BY: Final = 0.1
-"""Seconds between two looks at a claim that another worker holds."""
+"""Seconds between two looks where there is nothing to do here: no copy, or another worker's claim."""
 _RETRY_EVERY: Final = 0.1
 _MEASURE_EVERY: Final = 0.25
 
@@ -99,12 +99,10 @@ class SyncRunner:
         while True:
             try:
                 state = await self._leases.refresh(placement.kind.name)
-                claim, is_ours = claims[state.truth.other], True
-                if state.phase.has_copy:
-                    is_ours = await claim.hold()
-                    if is_ours:
-                        await self._follow_while(placement, state, claim)
-                pause = _IDLE if is_ours else _STAND_BY
+                claim, pause = claims[state.truth.other], _STAND_BY
+                if state.phase.has_copy and await claim.hold():
+                    await self._follow_while(placement, state, claim)
+                    pause = _IDLE
             except UnavailableError as error:
                 pause = min(2 * pause + error.retry_after / 10, 2.0)
                 log.warning("sync.unavailable", kind=placement.kind.name, reason=str(error), again_in=pause)
