@@ -6,6 +6,7 @@ import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -18,7 +19,7 @@ from manystore.stores.store import Store
 from tests.contract.postgres_tables import MAPPINGS, clear, prepare
 from tests.cosmos_server.fixtures import server
 from tests.cosmos_server.process import KEY, CosmosServer
-from tests.unit.moving import Scene, adopt
+from tests.unit.moving import Scene, adopt, person
 from tests.unit.witness import Witness, stop
 
 __all__ = ["server"]
@@ -70,3 +71,31 @@ async def test_a_move_there_and_back_and_there_again_loses_nothing(scene: Scene)
     for witness in witnesses:
         assert await witness.compare() == []
         assert witness.people.counters.fallback_reads == 0
+
+
+async def test_values_that_change_hands_do_so_at_the_copy_in_either_direction(scene: Scene) -> None:
+    """Addresses go round among three and come to a fourth whose owner is deleted, unseen by the follower
+    until all is done: nothing is left in the queue, and the truth moves there and back.
+    """
+    await adopt(scene.source, 6)
+    await scene.do(Action.START)
+    for action in (Action.CUT_OVER, Action.CUT_BACK):
+        await hand_on(scene, action is Action.CUT_OVER)
+        track = await scene.track()
+        await track.reach(await track.truth.head(track.kind))
+        assert await track.queue.entries() == []
+        verified = await scene.do(Action.VERIFY)
+        assert (verified["differences"], verified["samples"]) == (0, [])
+        await scene.do(action)
+
+
+async def hand_on(scene: Scene, is_first: bool) -> None:
+    """Three people hand their addresses on in a circle; one is deleted, and another takes that address."""
+    people = scene.repository()
+    stored = [await people.get(person(number).id) for number in (0, 1, 2, 3 if is_first else 4, 5)]
+    first, second, third, gone, heir = (each for each in stored if each is not None)
+    free = msgspec.structs.replace(first.value, email="nobody@example.org")
+    freed = await people.change(first, free)
+    await people.delete(gone)
+    for taker, giver in ((second, first), (third, second), (freed, third), (heir, gone)):
+        await people.change(taker, msgspec.structs.replace(taker.value, email=giver.value.email))

@@ -14,9 +14,14 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql.ddl import DDLElement
 
 from manystore.errors import UniqueError
+from manystore.followers.queue import MAX_ATTEMPTS
+from manystore.followers.sync import Track
+from manystore.placement import Phase, Placement, read_state
 from manystore.records import Field, FieldType, Kind, Label, Record, Unique
+from manystore.stores.memory import MemoryStore
 from manystore.stores.postgres import Mapping, PostgresStore, capture_triggers, control_statements
 from manystore.stores.store import Applied, Outcome, Refused
+from tests.unit.clocks import ManualClock
 
 _METADATA = sa.MetaData()
 
@@ -170,3 +175,39 @@ async def test_exchanges_at_once_end_as_the_newest_versions_say(store: PostgresS
     await second.close()
     expected = {f"m{number}": member(number, 13, (number + 13) % 8) for number in range(8)}
     assert await store.get_many(MEMBERS, list(expected)) == expected
+
+
+async def test_what_cannot_be_exchanged_goes_by_way_of_a_third_value(store: PostgresStore) -> None:
+    """Both are dead letters; one that is given a value of its own at the truth, and followed, frees both."""
+    source = MemoryStore("documents")
+    await source.open()
+    placement = Placement(kind=MEMBERS, source=source, target=store, initial=Phase.DUAL_WRITE_SOURCE_READ)
+    state = await read_state(placement)
+    track = Track(placement, state, clock=ManualClock(), randomness=random.Random(1))
+
+    async def join(number: int, day: int) -> None:
+        held = await source.get(MEMBERS, f"m{number}")
+        content = member(number, 1, number, joined=f"2024-01-{day:02}").content
+        assert content is not None
+        await source.put(
+            MEMBERS, f"m{number}", content, expected=held.version if held else None, epoch=state.epoch
+        )
+
+    for number, day in ((0, 1), (1, 2)):
+        await join(number, day)
+    await track.reach(await source.head(MEMBERS))
+    for number, day in ((0, 9), (1, 1), (0, 2)):
+        await join(number, day)
+    await track.reach(await source.head(MEMBERS))
+    for _ in range(MAX_ATTEMPTS):
+        await track.retry(whatever_is_due=False)
+    assert {(entry.state, entry.error) for entry in await track.queue.entries()} == {("dead", "UniqueError")}
+    await join(0, 9)
+    await track.advance()
+    assert await track.queue.replay() == 2
+    await track.reach(await source.head(MEMBERS))
+    assert await track.queue.entries() == []
+    await join(0, 2)
+    await track.reach(await source.head(MEMBERS))
+    keys = ["m0", "m1"]
+    assert await store.get_many(MEMBERS, keys) == await source.get_many(MEMBERS, keys)

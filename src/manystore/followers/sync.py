@@ -14,6 +14,8 @@ import msgspec
 
 from manystore.changes import START, ChangeBatch, Position
 from manystore.clock import Clock
+from manystore.errors import UniqueError
+from manystore.followers.exchanging import exchange
 from manystore.followers.queue import Entry, Problem, SyncQueue
 from manystore.placement import Placement, State
 from manystore.records import Kind, Record
@@ -82,7 +84,7 @@ class Track:
     ) -> set[str]:
         """Queue every record that the copy refused or contradicts; returns their keys.
 
-        `known` are entries of the queue as just read.
+        Those that only had to exchange values are none of them. `known` are queue entries as just read.
         """
         refused = list[tuple[Record, Problem]]()
         for record, outcome in zip(records, outcomes, strict=True):
@@ -90,8 +92,26 @@ class Track:
                 refused.append((record, outcome.error))
             elif isinstance(outcome, Diverged):
                 refused.append((record, outcome))
+        exchanged = await self._exchange([each for each, why in refused if isinstance(why, UniqueError)])
+        refused = [(record, why) for record, why in refused if record.key not in exchanged]
         await self.queue.hold_all(refused, known)
         return {record.key for record, _ in refused}
+
+    async def _exchange(self, refused: Sequence[Record]) -> set[str]:
+        """Bring over what can be by an exchange of values; the keys of all that took part in it."""
+        if not refused:
+            return set()
+        done = await exchange(self.truth, self.copy, self.kind, refused)
+        if others := done.keys() - {record.key for record in refused}:
+            # They may have been queued, dead even, for want of just this. (Those refused are the caller's.)
+            await self.queue.release_all(
+                [
+                    entry
+                    for entry in await self.queue.entries()
+                    if entry.key in others and entry.version <= done[entry.key].version
+                ]
+            )
+        return set(done)
 
     async def retry(self, *, whatever_is_due: bool = True) -> int:
         """Try queued changes again: those due, or all that are not dead; returns how many were taken off.
