@@ -1,4 +1,4 @@
-"""A PostgreSQL server for one test run: from the wheel, on a free port, gone with the run."""
+"""A PostgreSQL server for one test run: from the wheel or from Debian, on a free port, gone with the run."""
 
 import importlib.util
 import os
@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 
 def _binaries() -> Path:
@@ -21,7 +22,10 @@ def _binaries() -> Path:
     return Path(spec.submodule_search_locations[0]) / "pginstall18" / "bin"
 
 
-_BINARIES = _binaries()
+NEWEST: Final = _binaries()
+OLDEST: Final = Path("/usr/lib/postgresql/15/bin")
+"""Where the programs of the oldest PostgreSQL are that the engine runs on; see tests/debian.txt."""
+
 _NOBODY = 65534
 # As root: another user than root, as the server demands, yet able to read where root's files are.
 _UNPRIVILEGED = [
@@ -45,39 +49,45 @@ _SETTINGS = {
 }
 
 
-def _run_as_server(*more: str) -> list[str]:
-    """The words before a server's command so that it dies with us, and is not root."""
+def as_nobody(*more: str) -> list[str]:
+    """The words before a server's command so that it is not root; `more` are further options of setpriv."""
     setpriv = _UNPRIVILEGED if os.geteuid() == 0 else ["setpriv"]
     return [*setpriv, *more]
 
 
-def _free_port() -> int:
+def give_to_nobody(*paths: Path) -> None:
+    """Let a server that root starts own what it is to write."""
+    if os.geteuid() == 0:
+        for path in paths:
+            os.chown(path, _NOBODY, _NOBODY)
+
+
+def free_port() -> int:
+    """A port on which nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 @contextmanager
-def postgres_server(**settings: str) -> Iterator[str]:
+def postgres_server(*, binaries: Path = NEWEST, **settings: str) -> Iterator[str]:
     """Run a server; yields the URL of its database `postgres`."""
+    if not binaries.exists():
+        raise RuntimeError(f"{binaries} is not there: run `make install`, or tests/debian.sh as root")
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
     data = folder / "data"
     data.mkdir(mode=0o700)
-    if os.geteuid() == 0:
-        os.chown(folder, _NOBODY, _NOBODY)
-        os.chown(data, _NOBODY, _NOBODY)
-    initdb = [_BINARIES / "initdb", "-D", data, "-U", "mystira", "-A", "trust", "-E", "UTF8"]
+    give_to_nobody(folder, data)
+    initdb = [binaries / "initdb", "-D", data, "-U", "mystira", "-A", "trust", "-E", "UTF8"]
     initdb += ["--locale=C.UTF-8", "--no-sync"]
-    subprocess.run([*_run_as_server(), *map(str, initdb)], check=True, stdout=subprocess.DEVNULL, cwd="/")
-    port = _free_port()
-    command = [str(_BINARIES / "postgres"), "-D", str(data), "-p", str(port)]
+    subprocess.run([*as_nobody(), *map(str, initdb)], check=True, stdout=subprocess.DEVNULL, cwd="/")
+    port = free_port()
+    command = [str(binaries / "postgres"), "-D", str(data), "-p", str(port)]
     for name, value in {**_SETTINGS, **settings}.items():
         command += ["-c", f"{name}={value}"]
-    server = subprocess.Popen(
-        [*_run_as_server("--pdeathsig=INT"), *command], stdout=subprocess.DEVNULL, cwd="/"
-    )
+    server = subprocess.Popen([*as_nobody("--pdeathsig=INT"), *command], stdout=subprocess.DEVNULL, cwd="/")
     try:
-        _wait(port, server)
+        _wait(binaries, port, server)
         yield f"postgresql://mystira@127.0.0.1:{port}/postgres"
     finally:
         # A fast shutdown: the gentle one waits for clients to go.
@@ -90,9 +100,9 @@ def postgres_server(**settings: str) -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _wait(port: int, server: "subprocess.Popen[bytes]") -> None:
+def _wait(binaries: Path, port: int, server: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + 30
-    ready = [str(_BINARIES / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-U", "mystira"]
+    ready = [str(binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-U", "mystira"]
     while subprocess.run(ready, check=False).returncode != 0:
         if server.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError("the PostgreSQL server for the tests did not start")

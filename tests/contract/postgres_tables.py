@@ -288,7 +288,7 @@ _CLEAR = """
 async def clear(url: str) -> None:
     """Empty the tables and the engine's own, past the triggers that refuse just that.
 
-    Where there is little, it is deleted, which takes 0.2 ms; truncated tables get new files, which took 25 to 50.
+    Little is deleted, which takes 0.2 ms: truncated tables get new files, and that took 25 to 50.
     """
     names = ", ".join(f"'{name}'" for name in [*(t.name for t in METADATA.sorted_tables), *_ENGINE_TABLES])
     connection = await asyncpg.connect(url)

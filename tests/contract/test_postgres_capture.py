@@ -27,9 +27,9 @@ KEY = key_of(1)
 
 
 @pytest.fixture
-async def store(sample_database: str) -> AsyncIterator[Store]:
+async def store(sample_database: str, store_url: str) -> AsyncIterator[Store]:
     await clear(sample_database)
-    store = PostgresStore(sample_database, MAPPINGS)
+    store = PostgresStore(store_url, MAPPINGS)
     await store.open()
     await admit(store, PEOPLE, LETTERS)
     yield store
@@ -243,9 +243,9 @@ async def test_writer_that_waited_for_a_fence_is_refused(store: Store, psql: Any
     assert await store.get(PEOPLE, KEY) is None
 
 
-async def test_writes_leave_no_settings_behind(store: Store, sample_database: str) -> None:
+async def test_writes_leave_no_settings_behind(store: Store, store_url: str) -> None:
     """The mode ends with its transaction, so a pooled session is as good as a new one."""
-    single = PostgresStore(sample_database, MAPPINGS, pool_size=1)
+    single = PostgresStore(store_url, MAPPINGS, pool_size=1)
     await single.open()
     await single.put(PEOPLE, KEY, person(1), expected=None, epoch=1)
     await single.apply(PEOPLE, [Record(key_of(number), 1, person(number)) for number in range(2, 30)])

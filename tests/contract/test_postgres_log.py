@@ -16,9 +16,9 @@ from tests.contract.postgres_tables import MAPPINGS, clear
 
 
 @pytest.fixture
-async def store(sample_database: str) -> AsyncIterator[Store]:
+async def store(sample_database: str, store_url: str) -> AsyncIterator[Store]:
     await clear(sample_database)
-    store = PostgresStore(sample_database, MAPPINGS)
+    store = PostgresStore(store_url, MAPPINGS)
     await store.open()
     await admit(store, PEOPLE, LETTERS)
     yield store

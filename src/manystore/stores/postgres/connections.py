@@ -1,8 +1,11 @@
 """The pool of connections, and what becomes of their failures.
 
-Nothing that the store does leaves state in a session: settings end with their transaction, there are no
-temporary tables, no listeners, no session locks. So a connection goes back as it is, without a query that
-resets it, and a transaction pooler may stand between.
+Nothing that is done on a lent connection leaves state in a session: settings end with their transaction,
+there are no temporary tables, no listeners, no session locks. So a connection goes back as it is, without a
+query that resets it, and a pooler that lends sessions by transaction may stand between. Prepared statements
+are the one exception: behind a pooler, none is kept. Work that needs a session of its own has a connection
+`dedicated` to it, which must not be a pooler's: a temporary table left there would be everybody's, and one
+of a real table's name would swallow what others write to that.
 
 The pool is our own because asyncpg's goes several times around the event loop to lend a connection, which
 doubles the time of a point read (measured: 55 µs for the driver alone, 140 through its pool). It is a stack:
@@ -18,12 +21,14 @@ from typing import Any, Final, TypeVar
 
 import asyncpg
 
-from manystore.errors import UnavailableError
+from manystore.errors import DeclarationError, UnavailableError
 from manystore.stores.postgres.control import STALE_EPOCH
+from manystore.stores.postgres.poolers import is_pooled
 from manystore.stores.postgres.refusals import is_refusal, is_repeatable, unavailable
 
 _ATTEMPTS: Final = 5
 _PATIENCE: Final = 5.0
+_STATEMENTS: Final = 200
 _Result = TypeVar("_Result")
 
 
@@ -31,11 +36,23 @@ class Connections:
     """Lends connections and runs statements. Raises UnavailableError for what is the server's fault.
 
     Refusals of values and of epochs pass through as asyncpg.PostgresError, for callers who know the record.
+    Where `keeps_statements` is None, statements stay prepared unless a pooler answers at `url`; then
+    `direct_url` leads past it.
     """
 
-    def __init__(self, url: str, size: int, store: str, *, keeps_statements: bool = True) -> None:
+    def __init__(
+        self,
+        url: str,
+        size: int,
+        store: str,
+        *,
+        keeps_statements: bool | None = None,
+        direct_url: str | None = None,
+    ) -> None:
         self._url, self._size, self._store = url, size, store
-        self._statements_kept = 200 if keeps_statements else 0
+        self._direct_url = direct_url or url
+        self._must_ask = keeps_statements is None
+        self._statements_kept = 0 if keeps_statements is False else _STATEMENTS
         self._is_open = False
         self._idle: list[Any] = []
         self._lent: set[Any] = set()
@@ -46,7 +63,7 @@ class Connections:
         """Connect once, to know that it can be done. Idempotent."""
         if not self._is_open:
             with self._failures():
-                self._idle.append(await self._connect())
+                self._idle.append(await self._first())
             self._is_open = True
 
     async def close(self) -> None:
@@ -67,6 +84,19 @@ class Connections:
 
     def _closed(self) -> UnavailableError:
         return UnavailableError(subject=self._store, reason="it is closed")
+
+    async def _first(self) -> Any:
+        connection = await self._connect()
+        try:
+            if not (self._must_ask and await is_pooled(connection)):
+                return connection
+        except BaseException:
+            connection.terminate()
+            raise
+        # It was made to keep statements, so another one takes its place.
+        connection.terminate()
+        self._statements_kept = 0
+        return await self._connect()
 
     async def _connect(self) -> Any:
         return await asyncpg.connect(self._url, timeout=_PATIENCE, statement_cache_size=self._statements_kept)
@@ -162,12 +192,20 @@ class Connections:
 
     @asynccontextmanager
     async def dedicated(self) -> AsyncIterator[Any]:
-        """A new connection beside the pool, for work that leaves state in its session; closed in the end."""
+        """A new connection beside the pool, for work that leaves state in its session; closed in the end.
+
+        Raises DeclarationError where a pooler answers, because the session would not end with it.
+        """
         if not self._is_open:
             raise self._closed()
         with self._failures():
-            connection = await self._connect()
+            connection = await asyncpg.connect(self._direct_url, timeout=_PATIENCE)
             try:
+                if await is_pooled(connection):
+                    reason = (
+                        "this needs a session of its own, and a pooler answers: add the server's direct_url"
+                    )
+                    raise DeclarationError(subject=f"store {self._store}", reason=reason)
                 yield connection
             finally:
                 connection.terminate()

@@ -54,8 +54,9 @@ class _Compose(Protocol):
 class PostgresStore:
     """PostgreSQL 15 or later. `url` is a libpq URL; `pool_size` bounds the connections held at once.
 
-    `keeps_statements` must be False behind a pooler that lends sessions by transaction (PgBouncer), because
-    prepared statements belong to sessions; each statement is then planned anew.
+    A pooler that lends sessions by transaction may answer at `url`; `direct_url` then leads to the server
+    itself, for the examination, which needs a session. Prepared statements belong to sessions, so behind a
+    pooler each statement is planned anew, unless `keeps_statements` says that this one looks after them.
 
     The mappings' tables must be there, with their capture triggers, before the store opens: they belong to
     the product's migrations.
@@ -70,11 +71,14 @@ class PostgresStore:
         name: str = "postgres",
         pool_size: int = 10,
         *,
-        keeps_statements: bool = True,
+        keeps_statements: bool | None = None,
+        direct_url: str | None = None,
     ) -> None:
         self.name = name
         self._kinds = {mapping.kind.name: MappedKind(mapping, name) for mapping in mappings}
-        self._connections = Connections(url, pool_size, name, keeps_statements=keeps_statements)
+        self._connections = Connections(
+            url, pool_size, name, keeps_statements=keeps_statements, direct_url=direct_url
+        )
         self._ledger = Ledger(self._connections)
 
     async def open(self) -> None:
@@ -253,7 +257,7 @@ class PostgresStore:
         return await Exchange(mapped, self._connections).apply_together(records)
 
     async def examine(self, kind: Kind, batches: AsyncIterator[Sequence[Record]]) -> Examination:
-        """See Store.examine."""
+        """See Store.examine. Raises DeclarationError where only a pooler can be reached."""
         return await examine(self._mapped(kind), self._connections, batches)
 
     # -- the change log, fences and notes ------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""What depends on sessions and transactions, where a pooler lends the first by the second."""

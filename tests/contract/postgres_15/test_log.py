@@ -1,0 +1,3 @@
+"""PostgreSQL 15 loses no change to transactions that commit out of order."""
+
+from tests.contract.test_postgres_log import *  # noqa: F403 - its tests and fixtures

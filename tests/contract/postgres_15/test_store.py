@@ -1,0 +1,31 @@
+"""PostgreSQL 15 keeps the promises of a store."""
+
+from manystore.testing.contract import (
+    CopyContract,
+    ExaminingContract,
+    FenceContract,
+    FindingContract,
+    LogContract,
+    NoteContract,
+    OutsiderContract,
+    ReadingContract,
+    TruthContract,
+    UniqueContract,
+)
+from tests.contract.postgres_terms import PostgresTerms
+
+
+class TestPostgres15(
+    PostgresTerms,
+    ReadingContract,
+    TruthContract,
+    UniqueContract,
+    CopyContract,
+    LogContract,
+    FenceContract,
+    OutsiderContract,
+    NoteContract,
+    FindingContract,
+    ExaminingContract,
+):
+    pass
