@@ -1,17 +1,25 @@
 """The verifier is tested by mutation: each way in which a copy can be wrong is found and named."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import pytest
 
+from manystore.changes import Change
 from manystore.comparison import compare, differing_fields
-from manystore.errors import CertificateError, MissingParentError
+from manystore.errors import (
+    CertificateError,
+    MissingParentError,
+    NotRepresentableError,
+    StepRefusedError,
+)
 from manystore.moves.tasks import Action
 from manystore.moves.verify import Basis, Verifier
-from manystore.records import Content, Record
+from manystore.placement import Phase, read_state
+from manystore.records import Content, Kind, Record
 from manystore.stores.memory import MemoryStore
 from manystore.testing.samples import PEOPLE
 from tests.unit.moving import Scene, adopt, memory_scene, person
@@ -212,3 +220,108 @@ async def test_a_change_that_waits_in_the_queue_is_late_and_not_lost(scene: Scen
     await arriving
     assert settled[KEY].difference is None
     assert settled[KEY].copy == changed.record
+
+
+class RestlessStore(MemoryStore):
+    """A truth in which one record is written just before and just after each reading, logged as ever."""
+
+    writes = 0
+    is_restless = True
+
+    async def get_many(self, kind: Kind, keys: Sequence[str]) -> dict[str, Record]:
+        """See Store.get_many."""
+        self._stir(keys)
+        found = await super().get_many(kind, keys)
+        self._stir(keys)
+        return found
+
+    def _stir(self, keys: Sequence[str]) -> None:
+        if KEY in keys and self.is_restless:
+            self.writes += 1
+            version = self._drawer(PEOPLE).held[KEY].version + 1
+            plant(self, KEY, version, lambda content: content | {"visits": version})
+            self._drawer(PEOPLE).log.append(Change(KEY, version))
+
+
+@pytest.fixture
+async def restless(tmp_path: Path) -> Scene:
+    """A scene with a record that is never met at rest."""
+    source, target = RestlessStore("documents"), MemoryStore("tables")
+    await source.open()
+    await target.open()
+    await adopt(source, COUNT)
+    scene = Scene(source, target, tmp_path)
+    await scene.do(Action.START)
+    stored = await scene.repository().get(KEY)
+    assert stored is not None
+    await scene.repository().change(stored, msgspec.structs.replace(stored.value, name="Busy"))
+    return scene
+
+
+async def test_a_record_that_never_rests_is_no_difference(restless: Scene) -> None:
+    """It is decided by version and counted as moving; once it rests, a pass since then compares its bytes."""
+    result = await restless.do(Action.VERIFY)
+    source = cast(RestlessStore, restless.source)
+    assert source.writes > 40
+    assert (result["differences"], result["moving"]) == (0, 1)
+    certificate = restless.folder.newest("people")
+    assert certificate is not None
+    assert all(proof.truth_digest == proof.copy_digest for proof in certificate.ranges)
+    track = await restless.track()
+    found = await Verifier(track, clock=restless.clock).since(certificate.basis)
+    assert (found.difference_count, found.moving) == (0, 1)
+    source.is_restless = False
+    found = await Verifier(track, clock=restless.clock).since(certificate.basis)
+    assert (found.compared, found.difference_count, found.moving) == (1, 0, 0)
+    plant(cast(MemoryStore, restless.target), KEY, None, lambda content: content | {"name": "Rogue"})
+    found = await Verifier(track, clock=restless.clock).since(certificate.basis)
+    assert [(each.sort, each.fields) for each in found.differences] == [("differing", ("name",))]
+
+
+async def test_a_copy_that_does_not_follow_is_found_however_busy_the_record(restless: Scene) -> None:
+    """A dead letter holds its versions back: the copy is stale, and said to be."""
+    track = await restless.track()
+    record = await restless.target.get(PEOPLE, KEY)
+    assert record is not None
+    unfit = NotRepresentableError(store="tables", kind="people", key=KEY, field="visits", reason="planted")
+    await track.queue.hold(record, unfit)
+    result = await restless.do(Action.VERIFY)
+    assert (result["differences"], result["moving"]) == (1, 0)
+    assert result["samples"][0].startswith(f"{KEY} stale")
+
+
+async def test_a_copy_that_runs_ahead_is_found_however_busy_the_record(restless: Scene) -> None:
+    """Somebody gave the copy a version that the truth is far from."""
+    plant(cast(MemoryStore, restless.target), KEY, 10_000, lambda content: content | {"name": "Rogue"})
+    result = await restless.do(Action.VERIFY)
+    assert (result["differences"], result["moving"]) == (1, 0)
+    assert result["samples"][0].startswith(f"{KEY} ahead")
+
+
+async def test_other_content_under_the_version_that_comes_next_is_found(restless: Scene) -> None:
+    """What the copy took from nowhere contradicts the truth when it gets there: a dead letter, and stale."""
+    source = cast(RestlessStore, restless.source)
+    track = await restless.track()
+    await track.reach(await source.head(PEOPLE))
+    source.is_restless = False
+    held = await source.get(PEOPLE, KEY)
+    assert held is not None
+    next_version = held.version + 1
+    plant(cast(MemoryStore, restless.target), KEY, next_version, lambda content: content | {"name": "Rogue"})
+    plant(source, KEY, next_version, lambda content: content | {"visits": 7})
+    source._drawer(PEOPLE).log.append(Change(KEY, next_version))
+    await track.advance()
+    source.is_restless = True
+    result = await restless.do(Action.VERIFY)
+    assert (result["differences"], result["moving"]) == (1, 0)
+    assert result["samples"][0].startswith(f"{KEY} stale")
+
+
+async def test_what_moves_while_writes_wait_refuses_the_cut_over(restless: Scene) -> None:
+    """By then nobody may write, so a record that is not met at rest is somebody's doing."""
+    await restless.do(Action.VERIFY)
+    with pytest.raises(StepRefusedError, match="1 records went on changing while writes waited"):
+        await restless.do(Action.CUT_OVER)
+    assert (await read_state(restless.people)).takes_writes
+    cast(RestlessStore, restless.source).is_restless = False
+    assert (await restless.do(Action.CUT_OVER))["phase"] == Phase.DUAL_WRITE_TARGET_READ.value

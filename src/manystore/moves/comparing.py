@@ -51,11 +51,13 @@ class ComparisonCheckpoint(Checkpoint, kw_only=True):
     copy_digest: bytes = _FIRST
     difference_count: int = 0
     differences: list[Difference] = msgspec.field(default_factory=list)
+    moving: int = 0
 
     def take_in(self, judged: Iterable[Settled]) -> None:
         """Add records, in key order."""
         for settled in judged:
             self.count += settled.truth is not None
+            self.moving += settled.is_moving
             self.truth_digest = chain(self.truth_digest, settled.truth)
             self.copy_digest = chain(self.copy_digest, settled.copy)
             if settled.difference is not None:
@@ -75,6 +77,7 @@ class RangeCompared(msgspec.Struct, frozen=True):
     compared: int
     difference_count: int
     differences: tuple[Difference, ...]
+    moving: int = 0
 
 
 def chain(digest: bytes, record: Record | None) -> bytes:
@@ -117,6 +120,7 @@ class RangeWalk(abc.ABC, Generic[R]):
             compared=at.done,
             difference_count=at.difference_count,
             differences=tuple(at.differences),
+            moving=at.moving,
         )
 
     async def walk(self) -> ComparisonCheckpoint:

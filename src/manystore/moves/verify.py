@@ -7,6 +7,11 @@ touched after a basis. A record that looks
 different may merely be on its way, so it is never judged by a glance: both sides are read again once the copy
 has followed the truth's log past the moment of reading, and then a version that should be there and is not is
 a difference.
+
+A record that changes all the time may never be met at rest. It is decided by version: where the copy, each
+time, had a version that lies between what the truth had before and after, it follows as it should. Its bytes
+are left to a later pass: whatever changed since the basis is in the truth's log after it, so each pass since
+then looks at it, and the last one does so while writes wait.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -50,7 +55,10 @@ class RangeProof(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
-    """What a verification found. `differences` are the first ones in key order; the count is of all."""
+    """What a verification found. `differences` are the first ones in key order; the count is of all.
+
+    `moving` is how many records agree by version alone, because they changed faster than both could be read.
+    """
 
     depth: str
     basis: Basis
@@ -59,6 +67,7 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
     difference_count: int
     differences: tuple[Difference, ...]
     ranges: tuple[RangeProof, ...] = ()
+    moving: int = 0
 
     @property
     def agrees(self) -> bool:
@@ -67,11 +76,15 @@ class Verification(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settled(msgspec.Struct, frozen=True):
-    """One record as both sides hold it at a common position."""
+    """One record as both sides hold it at a common position.
+
+    One that `is_moving` was never met there: both are then what the copy held last, decided by its version.
+    """
 
     truth: Record | None
     copy: Record | None
     difference: Difference | None
+    is_moving: bool = False
 
 
 class Verifier:
@@ -94,12 +107,13 @@ class Verifier:
         after_truth, touched = await self._touched(self._track.truth, basis.truth)
         after_copy, touched_there = await self._touched(self._track.copy, basis.copy)
         keys = sorted(touched.union(touched_there, also))
-        count, samples = 0, list[Difference]()
+        count, samples, moving = 0, list[Difference](), 0
         for start in range(0, len(keys), PAGE):
             page = keys[start : start + PAGE]
             settled = await self.settle(page)
             found = [each.difference for key in page if (each := settled[key]).difference is not None]
             count, samples = count + len(found), [*samples, *found][:MOST_SAMPLES]
+            moving += sum(each.is_moving for each in settled.values())
         return Verification(
             depth="since",
             basis=Basis(after_truth, after_copy),
@@ -107,6 +121,7 @@ class Verifier:
             seconds=round(self._clock.monotonic() - began, 3),
             difference_count=count,
             differences=tuple(samples),
+            moving=moving,
         )
 
     async def _touched(self, store: Store, after: Position) -> tuple[Position, set[str]]:
@@ -144,7 +159,7 @@ class Verifier:
         given a few seconds; one that is newer says that the truth moved on, and both are read again.
         """
         settled: dict[str, Settled] = {}
-        todo = keys
+        todo, moving = keys, list[str]()
         for _ in range(_ROUNDS):
             if not todo:
                 return settled
@@ -165,12 +180,16 @@ class Verifier:
                     late.append(key)
                 else:
                     settled[key] = Settled(truth, copy, difference)
-            todo = await self._still_ahead(suspects, copies, settled) + late
+            moving = await self._still_ahead(suspects, copies, settled)
+            todo = moving + late
             if late:
                 await self._clock.sleep(_QUEUE_PAUSE)
         for key in todo:
             truth, copy = truths.get(key), copies.get(key)
-            settled[key] = Settled(truth, copy, compare(truth, copy))
+            if key in moving:
+                settled[key] = Settled(copy, copy, None, is_moving=True)
+            else:
+                settled[key] = Settled(truth, copy, compare(truth, copy))
         return settled
 
     async def _still_ahead(
@@ -178,7 +197,9 @@ class Verifier:
     ) -> list[str]:
         """Ask the truth again about records of which the copy seemed to know more; returns the undecided.
 
-        A truth read after the copy and still older than it never wrote what the copy holds.
+        A truth read after the copy and still older than it never wrote what the copy holds, and one that is
+        as new says what that must be. One that is newer by now has moved on: the copy's version lies between
+        what it had before and what it has.
         """
         if not keys:
             return []
@@ -186,7 +207,7 @@ class Verifier:
         undecided = []
         for key in keys:
             difference = compare(truths.get(key), copies.get(key))
-            if difference is not None and difference.sort in ("ahead", "extra"):
+            if difference is None or difference.sort in ("ahead", "extra", "differing"):
                 settled[key] = Settled(truths.get(key), copies.get(key), difference)
             else:
                 undecided.append(key)

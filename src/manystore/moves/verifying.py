@@ -91,6 +91,7 @@ class Comparison:
             difference_count=sum(each.difference_count for each in compared),
             differences=tuple(samples[:MOST_SAMPLES]),
             ranges=tuple(each.proof for each in compared) if begun.order.depth == "full" else (),
+            moving=sum(each.moving for each in compared),
         )
 
 
@@ -121,6 +122,7 @@ class Verifying(Comparison):
             "compared": found.compared,
             "seconds": found.seconds,
             "differences": found.difference_count,
+            "moving": found.moving,
             "samples": [describe(difference) for difference in found.differences[:SHOWN]],
             "queued": len(queued),
             "certificate": None,
