@@ -19,6 +19,10 @@ ATTEMPTS: Final = 8
 """How often a step is made anew after somebody else's came first, where no version was expected."""
 
 
+UNDATED: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+"""When something was made that was read from a file and that nobody has stored yet."""
+
+
 class Entity(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What has an id and times. Former accounts never said when they were changed: `updated_at` None."""
 

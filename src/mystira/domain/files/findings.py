@@ -71,7 +71,6 @@ def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
         return tuple(ordered)
     # What is broken must not be cut away by what is only unusual.
     first = sorted(ordered, key=lambda each: not each.is_error)[:MOST]
-    rest = len(ordered) - MOST
     severity: Severity = "error" if sum(each.is_error for each in ordered) > MOST else "warning"
-    told = f"{rest} more were found, and are not listed: mend these first."
+    told = "More was found, and is not listed: mend these first."
     return (*in_order(first), Finding(severity=severity, code="more", message=told))

@@ -9,6 +9,7 @@ from mystira.domain.files.nodes import (
     MappingNode,
     ScalarNode,
     SequenceNode,
+    Source,
     UnreadableError,
     Value,
 )
@@ -24,17 +25,17 @@ _WORD: Final = re.compile(r"[A-Za-z]{1,20}+")
 _WORDS: Final[dict[str, Value]] = {"true": True, "false": False, "null": None}
 
 
-def read_json(complaints: Complaints) -> Tree:
+def read_json(source: Source, complaints: Complaints) -> Tree:
     """The nodes of the text. Raises UnreadableError."""
-    return _Reader(complaints).read()
+    return _Reader(source, complaints).read()
 
 
 class _Reader:
     """Goes through the text once, and never calls itself; `_closers` end the open lists and mappings."""
 
-    def __init__(self, complaints: Complaints) -> None:
-        self._text = complaints.source.text
-        self._tree = Tree(complaints)
+    def __init__(self, source: Source, complaints: Complaints) -> None:
+        self._text = source.text
+        self._tree = Tree(source, complaints)
         self._at = 0
         self._closers: list[str] = []
 

@@ -2,11 +2,13 @@
 
 import bisect
 import re
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import msgspec
 
-from mystira.domain.files.findings import Finding, Path, Severity, spell
+from mystira.domain.files.findings import MOST, Finding, Path, Severity, spell
+from mystira.domain.files.spelling import Spelling
 
 MOST_BYTES: Final = 4 * 1024 * 1024
 MOST_NODES: Final = 400_000
@@ -85,11 +87,17 @@ class UnreadableError(Exception):
 
 
 class Complaints:
-    """Collects what is found in one source."""
+    """Collects what is found in one source, or in values that stand in no text."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source | None = None) -> None:
         self.source: Final = source
         self.findings: Final[list[Finding]] = []
+        self._spellings: dict[frozenset[str], Spelling] = {}
+        self._room = {"error": MOST + 1, "warning": MOST + 1}
+
+    def spelling(self, known: frozenset[str]) -> Spelling:
+        """What finds the word that was meant among those that are known."""
+        return self._spellings.setdefault(known, Spelling(known))
 
     def error(self, code: str, message: str, path: Path = (), at: int | None = None) -> None:
         """Tell of something broken."""
@@ -100,7 +108,11 @@ class Complaints:
         self._tell("warning", code, message, path, at)
 
     def _tell(self, severity: Severity, code: str, message: str, path: Path, at: int | None) -> None:
-        line, column = (None, None) if at is None else self.source.place(at)
+        # Of either sort one more is kept than is ever shown, so that it can be told that there are more.
+        if self._room[severity] <= 0:
+            return
+        self._room[severity] -= 1
+        line, column = (None, None) if at is None or self.source is None else self.source.place(at)
         self.findings.append(
             Finding(severity=severity, code=code, message=message, path=spell(path), line=line, column=column)
         )
@@ -108,7 +120,7 @@ class Complaints:
 
 def squeezed(key: str) -> str:
     """What spellings of one name have in common: `next_scene`, `nextScene`, `Next-Scene`."""
-    return re.sub(r"[\s_-]", "", key).lower()
+    return re.sub(r"[\s_\-–—]", "", key).lower()
 
 
 def locate(node: Node, path: Path) -> int:
@@ -126,3 +138,20 @@ def locate(node: Node, path: Path) -> int:
         else:
             return at
     return node.at if isinstance(node, ScalarNode) else at
+
+
+def nodes_of(value: Any) -> Node:
+    """Nodes that say the same as values of JSON, which stand in no text. Raises UnreadableError."""
+    return _node_of(value, 0)
+
+
+def _node_of(value: Any, depth: int) -> Node:
+    if depth > MOST_DEPTH:
+        raise UnreadableError("too_deep", "Values lie too deep in one another.", 0)
+    if isinstance(value, Mapping):
+        return MappingNode(0, [Entry(0, str(key), _node_of(each, depth + 1)) for key, each in value.items()])
+    if isinstance(value, (list, tuple)):
+        return SequenceNode(0, [_node_of(each, depth + 1) for each in value])
+    if value is None or isinstance(value, bool):
+        return ScalarNode(0, value, {None: "", True: "true", False: "false"}[value])
+    return ScalarNode(0, value, value if isinstance(value, str) else repr(value))

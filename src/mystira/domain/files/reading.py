@@ -41,12 +41,13 @@ def read_manuscript(data: bytes, *, name: str = "", language: Language | None = 
     """
     early = Complaints(Source.of("", name))
     text = _decode(data, early)
-    complaints = Complaints(Source.of(text or "", name))
+    source = Source.of(text or "", name)
+    complaints = Complaints(source)
     complaints.findings.extend(early.findings)
     root = None
     if text is not None and not _is_forbidden(text, complaints):
-        root = _parse(complaints, language or LANGUAGES.get(PurePosixPath(name).suffix.lower()))
-    return Manuscript(source=complaints.source, root=root, complaints=complaints)
+        root = _parse(source, complaints, language or LANGUAGES.get(PurePosixPath(name).suffix.lower()))
+    return Manuscript(source=source, root=root, complaints=complaints)
 
 
 def _decode(data: bytes, complaints: Complaints) -> str | None:
@@ -94,27 +95,30 @@ def _is_forbidden(text: str, complaints: Complaints) -> bool:
     return True
 
 
-def _parse(complaints: Complaints, language: Language | None) -> Node | None:
+def _parse(source: Source, complaints: Complaints, language: Language | None) -> Node | None:
     """The root, or None and an error. JSON in a file called YAML is almost YAML: so both are tried."""
-    text = complaints.source.text.lstrip()
+    text = source.text.lstrip()
     if not text:
         complaints.error("empty", "The file is empty.")
         return None
     refused: UnreadableError | None = None
+    before: list[Finding] = []
     readers = [read_json] if language == "json" else [read_yaml]
     if language != "json" and text[0] in "{[":
         readers.insert(0, read_json)
     for read in readers:
-        trial = Complaints(complaints.source)
+        trial = Complaints(source)
         try:
-            tree: Tree = read(trial)
+            tree: Tree = read(source, trial)
         except UnreadableError as error:
-            refused = refused or error
+            if refused is None:
+                refused, before = error, trial.findings
             continue
         complaints.findings.extend(trial.findings)
         if tree.root is None:
             complaints.error("empty", "There is nothing in the file but comments.")
         return tree.root
     assert refused is not None, "each reader either read or refused"
+    complaints.findings.extend(before)
     complaints.error(refused.code, refused.message, at=refused.at)
     return None

@@ -13,6 +13,7 @@ from mystira.domain.files.nodes import (
     Node,
     ScalarNode,
     SequenceNode,
+    Source,
     UnreadableError,
 )
 
@@ -46,8 +47,9 @@ class _Anchored(msgspec.Struct):
 class Tree:
     """The nodes of one text. Nothing here calls itself, so that no nesting can exhaust the stack."""
 
-    def __init__(self, complaints: Complaints) -> None:
+    def __init__(self, source: Source, complaints: Complaints) -> None:
         self.root: Node | None = None
+        self._source: Final = source
         self._complaints: Final = complaints
         self._open: list[_Open] = []
         self._anchors: dict[str, _Anchored] = {}
@@ -104,7 +106,7 @@ class Tree:
         inner = self._open[-1]
         first = inner.known.get(node.text)
         if first is not None:
-            line, _ = self._complaints.source.place(first)
+            line, _ = self._source.place(first)
             told = (
                 f"Key {node.text[:100]!r} stands twice in one place, first on line {line}: keep one of them."
             )

@@ -14,6 +14,7 @@ from mystira.domain.files.nodes import (
     MappingNode,
     ScalarNode,
     SequenceNode,
+    Source,
     UnreadableError,
     Value,
 )
@@ -51,10 +52,10 @@ _HINTS: Final = (
 )
 
 
-def read_yaml(complaints: Complaints) -> Tree:
+def read_yaml(source: Source, complaints: Complaints) -> Tree:
     """The nodes of the text. Raises UnreadableError."""
-    tree = Tree(complaints)
-    text = complaints.source.text
+    tree = Tree(source, complaints)
+    text = source.text
     documents = 0
     try:
         for event in yaml.parse(text, Loader=_LOADER):
