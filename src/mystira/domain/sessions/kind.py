@@ -18,7 +18,7 @@ GAME_SESSIONS: Final = Kind(
             Field(name="accountId", type=FieldType.UUID, label=Label.CONFIDENTIAL),
             Field(name="profileId", type=FieldType.UUID, label=Label.CONFIDENTIAL),
             Field(name="liveKey", type=FieldType.STRING, label=Label.CONFIDENTIAL),
-            Field(name="playerNames", type=FieldType.JSON, label=Label.RESTRICTED),
+            Field(name="playerNames", type=FieldType.STRINGS, label=Label.RESTRICTED),
             Field(name="characterAssignments", type=FieldType.JSON, label=Label.RESTRICTED),
             Field(name="status", type=FieldType.STRING, label=Label.CONFIDENTIAL),
             Field(name="currentSceneId", type=FieldType.STRING, label=Label.CONFIDENTIAL),
