@@ -286,7 +286,12 @@ def relational_store(settings: Settings) -> PostgresStore:
     if settings.postgres_url is None:
         problem = "is missing, and no PostgreSQL is running for this data folder"
         raise SettingError(source="MYSTIRA_POSTGRES_URL", problem=problem)
-    return PostgresStore(settings.postgres_url, MAPPINGS)
+    return PostgresStore(
+        settings.postgres_url,
+        MAPPINGS,
+        keeps_statements=settings.postgres_keeps_statements,
+        direct_url=settings.postgres_direct_url,
+    )
 
 
 @contextlib.asynccontextmanager

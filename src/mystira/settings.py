@@ -92,6 +92,15 @@ class Settings(BaseSettings):
     postgres_url: PostgresUrl | None = Field(
         default=None, repr=False, description="PostgreSQL 15 or newer; absent: an embedded one."
     )
+    postgres_direct_url: PostgresUrl | None = Field(
+        default=None,
+        repr=False,
+        description="The server itself, where a pooler answers at `postgres_url`; absent: the same.",
+    )
+    postgres_keeps_statements: Annotated[bool, Allowed("true or false")] | None = Field(
+        default=None,
+        description="Whether statements stay prepared; absent: unless a pooler answers at `postgres_url`.",
+    )
     redis_url: RedisUrl | None = Field(
         default=None, repr=False, description="Redis 6.2 or newer; absent: an embedded one."
     )
@@ -127,6 +136,11 @@ class Settings(BaseSettings):
     def documents_path(self) -> Path:
         """The embedded document store's file."""
         return self.data_folder / "documents" / "documents.sqlite"
+
+    @property
+    def postgres_session_url(self) -> str | None:
+        """Where PostgreSQL gives sessions of one's own, for what a pooler cannot carry."""
+        return self.postgres_direct_url or self.postgres_url
 
     @property
     def objects_path(self) -> Path:
@@ -169,6 +183,9 @@ def load_settings(**options: object) -> Settings:
         settings = Settings(**{**missing, **given})
     except ValidationError as error:
         raise _refusal(error, given, path) from None
+    if settings.postgres_direct_url and not settings.postgres_url:
+        problem = "is absent, and MYSTIRA_POSTGRES_DIRECT_URL leads past what it leads to"
+        raise SettingError(source="MYSTIRA_POSTGRES_URL", problem=problem)
     if settings.cosmos_url and not settings.cosmos_key:
         raise SettingError(source="MYSTIRA_COSMOS_KEY", problem="is absent, and MYSTIRA_COSMOS_URL needs it")
     return settings.model_copy(update={"data_folder": settings.data_folder.expanduser().absolute()})

@@ -129,6 +129,24 @@ def test_a_file_that_was_named_must_be_there(monkeypatch: pytest.MonkeyPatch, tm
     assert _refusal() == f"MYSTIRA_CONFIG names {tmp_path}/absent.toml, which is not there."
 
 
+def test_a_way_past_a_pooler_needs_the_way_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A direct address alone would leave the platform with its own server, and the schema on another."""
+    monkeypatch.setenv("MYSTIRA_POSTGRES_DIRECT_URL", "postgresql://db/mystira")
+    assert _refusal().startswith("MYSTIRA_POSTGRES_URL is absent")
+    monkeypatch.setenv("MYSTIRA_POSTGRES_URL", "postgresql://pooler/mystira")
+    settings = load_settings()
+    assert (settings.postgres_url, settings.postgres_session_url) == (
+        "postgresql://pooler/mystira",
+        "postgresql://db/mystira",
+    )
+
+
+def test_without_a_pooler_there_is_one_way() -> None:
+    """What needs a session of its own goes where all else goes."""
+    settings = load_settings(postgres_url="postgresql://db/mystira")
+    assert settings.postgres_session_url == "postgresql://db/mystira"
+
+
 def test_cosmos_needs_its_key() -> None:
     """A URL without the key is refused before anybody tries to connect."""
     assert _refusal(cosmos_url="https://ours.example/").startswith("MYSTIRA_COSMOS_KEY is absent")

@@ -57,7 +57,7 @@ async def downgrade(
 
 def _url(data_folder: DataFolder) -> str:
     settings = load_settings(data_folder=data_folder)
-    url = settings.postgres_url or reach(settings).postgres_url
+    url = settings.postgres_session_url or reach(settings).postgres_url
     if url is None:
         raise SettingError(source="MYSTIRA_POSTGRES_URL", problem="is missing, and no platform is up")
     return url

@@ -75,9 +75,10 @@ def _names(service: str, count: int) -> list[str]:
 
 
 async def _upgrade(settings: Settings) -> None:
-    if settings.postgres_url is None:
+    url = settings.postgres_session_url
+    if url is None:
         raise SettingError(source="MYSTIRA_POSTGRES_URL", problem="is missing")
-    await upgrades.upgrade(settings.postgres_url)
+    await upgrades.upgrade(url)
 
 
 Tell = Callable[[Event], None]

@@ -17,12 +17,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from manystore.errors import UnavailableError
 from manystore.stores.postgres.control import control_statements
-from mystira.errors import PlatformError
+from manystore.stores.postgres.poolers import is_pooled
+from mystira.errors import EnvironmentRefusedError, PlatformError
 
 LOCK: Final = 0x4D79737469726100
 """Advisory lock that whoever changes the schema holds ("Mystira" in ASCII)."""
 
 _LOCK_NOT_AVAILABLE: Final = "55P03"
+_NAMELESS: Final = {
+    "statement_cache_size": 0,
+    "prepared_statement_cache_size": 0,
+    "prepared_statement_name_func": str,
+}
+"""No statement stays prepared: a pooler may answer, who lends the session to somebody else next."""
 
 
 class Patience(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +54,12 @@ class SchemaBusyError(PlatformError):
         super().__init__(attempts=attempts)
 
 
+class PoolerError(EnvironmentRefusedError):
+    """The schema is not changed through a pooler, because the lock on it would stay in a session that was
+    only lent: set MYSTIRA_POSTGRES_DIRECT_URL to the server's own address.
+    """
+
+
 class RevisionError(PlatformError):
     """Revision {revision} cannot be reached: {reason}."""
 
@@ -59,7 +72,7 @@ async def upgrade(url: str, revision: str = "head", *, patience: Patience = _PAT
     """Take every step up to `revision`. Steps already taken stay if a later one fails.
 
     `url` is as asyncpg takes it: `postgresql://user@host:port/database`. Raises SchemaBusyError,
-    RevisionError for a revision that is not known, and UnavailableError.
+    RevisionError for a revision that is not known, PoolerError and UnavailableError.
     """
     await _migrate(url, revision, lambda config: command.upgrade(config, revision), patience)
 
@@ -84,6 +97,9 @@ def head() -> str | None:
 
 async def _migrate(url: str, revision: str, steps: Callable[[Config], None], patience: Patience) -> None:
     async with _connection(url) as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+        if await is_pooled(driver):
+            raise PoolerError
         await connection.execute(sa.select(sa.func.pg_advisory_lock(LOCK)))
         await connection.commit()
         # After the advisory lock, which may be waited for as long as another process works.
@@ -128,7 +144,7 @@ def _config() -> Config:
 
 @asynccontextmanager
 async def _connection(url: str) -> AsyncIterator[AsyncConnection]:
-    engine = create_async_engine(_async_url(url), poolclass=sa.NullPool)
+    engine = create_async_engine(_async_url(url), poolclass=sa.NullPool, connect_args=_NAMELESS)
     try:
         connection = await _connect(engine)
         try:

@@ -23,7 +23,7 @@ async def work_until(stop: asyncio.Event, platform: Platform) -> None:
 
 def _workflows(platform: Platform) -> Workflows | None:
     """Kept in PostgreSQL; without it, each worker carries out whole tasks."""
-    url = platform.settings.postgres_url
+    url = platform.settings.postgres_session_url
     if url is None:
         return None
     return DurableWorkflows(url, platform.tables, worker=platform.node, clock=platform.clock)
