@@ -11,19 +11,25 @@ sign-in provider under that provider's name, and each list of strings as one tex
 
 import datetime as dt
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from random import Random
-from typing import Any, Final, TypeVar
+from typing import Final
 
+from mystira.simulation.making import (
+    DAY,
+    OPEN_DAYS,
+    OPENED,
+    Document,
+    Oddities,
+    make_odd,
+    make_uuid,
+    offset,
+    pick,
+    seven_digits,
+    spell,
+    unknown_fields,
+)
 from mystira.simulation.names import EMOJI, GIVEN_NAMES, PEOPLE
-
-Document = dict[str, Any]
-_T = TypeVar("_T")
-
-_OPENED: Final = dt.datetime(2023, 2, 1)
-_OPEN_DAYS: Final = 1150
-_DAY: Final = 86_400_000_000
-"""Microseconds."""
 
 _MAIL_DOMAINS: Final = ("example.org", "example.com", "example.net", "mail.example.org")
 _LANGUAGES: Final = ("en", "en", "en", "en-ZA", "af", "zu", "de", "fr", "pt-BR", "ja", "ar")
@@ -63,60 +69,54 @@ _BADGES: Final = (
 
 def make_account(random: Random, index: int) -> Document:
     """An account as a document. `index` makes its e-mail address unlike that of every other index."""
-    name, spelled = _pick(random, PEOPLE)
-    plan, tier = _pick(random, _PLANS)
-    created = int(random.random() * _OPEN_DAYS * _DAY)
-    seen = created + int(random.random() * 200 * _DAY)
+    name, spelled = pick(random, PEOPLE)
+    plan, tier = pick(random, _PLANS)
+    created = int(random.random() * OPEN_DAYS * DAY)
+    seen = created + int(random.random() * 200 * DAY)
     account: Document = {
-        "id": _make_uuid(random),
-        "email": f"{spelled}.{index}@{_pick(random, _MAIL_DOMAINS)}",
+        "id": make_uuid(random),
+        "email": f"{spelled}.{index}@{pick(random, _MAIL_DOMAINS)}",
         "externalUserId": f"sim|{random.getrandbits(64):016x}",
         "displayName": name,
-        "role": _pick(random, _ROLES),
+        "role": pick(random, _ROLES),
         "settings": {
             "cacheCredentials": random.random() < 0.8,
             "requireAuthOnStartup": random.random() < 0.1,
-            "preferredLanguage": _pick(random, _LANGUAGES),
+            "preferredLanguage": pick(random, _LANGUAGES),
             "notificationsEnabled": random.random() < 0.7,
-            "theme": _pick(random, _THEMES_SHOWN),
+            "theme": pick(random, _THEMES_SHOWN),
         },
         "subscription": _make_subscription(random, plan, tier, created),
         "completedScenarioIds": _make_completed(random),
-        "createdAt": _spell(created),
-        "updatedAt": _spell(seen),
-        "lastLoginAt": _spell(seen),
+        "createdAt": spell(created),
+        "updatedAt": spell(seen),
+        "lastLoginAt": spell(seen),
     }
-    for share, alter in _ACCOUNT_ODDITIES:
-        if random.random() < share:
-            alter(random, account)
-    return account
+    return make_odd(random, account, _ACCOUNT_ODDITIES)
 
 
 def make_profile(random: Random, account_id: str | None) -> Document:
     """A profile as a document; without an account it is a guest's."""
-    age_group, youngest, oldest = _pick(random, _AGE_GROUPS)
-    created = int(random.random() * _OPEN_DAYS * _DAY)
+    age_group, youngest, oldest = pick(random, _AGE_GROUPS)
+    created = int(random.random() * OPEN_DAYS * DAY)
     age = youngest + random.random() * (oldest + 1 - youngest)
     profile: Document = {
-        "id": _make_uuid(random),
+        "id": make_uuid(random),
         "accountId": account_id,
-        "name": _pick(random, GIVEN_NAMES),
+        "name": pick(random, GIVEN_NAMES),
         "ageGroup": age_group,
-        "dateOfBirth": (_OPENED + dt.timedelta(days=_OPEN_DAYS - int(age * 365.25))).date().isoformat(),
+        "dateOfBirth": (OPENED + dt.timedelta(days=OPEN_DAYS - int(age * 365.25))).date().isoformat(),
         "isGuest": account_id is None,
         "isNpc": random.random() < 0.02,
-        "pronouns": _pick(random, _PRONOUNS),
+        "pronouns": pick(random, _PRONOUNS),
         "avatarMediaId": f"avatar-{int(random.random() * 40):02d}",
-        "preferredThemes": [_pick(random, _INTERESTS)] if random.random() < 0.6 else [],
+        "preferredThemes": [pick(random, _INTERESTS)] if random.random() < 0.6 else [],
         "hasCompletedOnboarding": random.random() < 0.9,
         "earnedBadges": _make_badges(random, created),
-        "createdAt": _spell(created),
-        "updatedAt": _spell(created + _DAY),
+        "createdAt": spell(created),
+        "updatedAt": spell(created + DAY),
     }
-    for share, alter in _PROFILE_ODDITIES:
-        if random.random() < share:
-            alter(random, profile)
-    return profile
+    return make_odd(random, profile, _PROFILE_ODDITIES)
 
 
 def make_former_accounts(random: Random, count: int, *, twins: int = 0) -> Iterator[Document]:
@@ -178,19 +178,19 @@ def _make_subscription(random: Random, plan: str, tier: str, created: int) -> Do
         "type": plan,
         "tier": tier,
         "isActive": True,
-        "startDate": _spell(created),
+        "startDate": spell(created),
         "purchasedScenarios": [],
     }
     if plan == "Free":
         return subscription
-    until = created + int(random.random() * 900 * _DAY)
+    until = created + int(random.random() * 900 * DAY)
     subscription |= {
         "productId": f"mystira-{tier.lower()}",
         "isActive": random.random() < 0.85,
-        "validUntil": None if plan == "Lifetime" else _spell(until),
+        "validUntil": None if plan == "Lifetime" else spell(until),
         "purchaseToken": f"{random.getrandbits(96):024x}",
-        "lastVerified": _spell(created + _DAY),
-        "purchasedScenarios": [_pick(random, SCENARIOS)] if plan == "Individual" else [],
+        "lastVerified": spell(created + DAY),
+        "purchasedScenarios": [pick(random, SCENARIOS)] if plan == "Individual" else [],
     }
     return subscription
 
@@ -207,52 +207,22 @@ def _make_badges(random: Random, created: int) -> list[Document]:
         configuration, name, axis, threshold = _BADGES[(first + step) % len(_BADGES)]
         badges.append(
             {
-                "id": _make_uuid(random),
+                "id": make_uuid(random),
                 "badgeConfigurationId": configuration,
                 "badgeName": name,
                 "badgeMessage": f"{name}, on the way along {axis}.",
                 "axis": axis,
                 "triggerValue": threshold + random.random(),
                 "threshold": threshold,
-                "earnedAt": _spell(created + (step + 1) * _DAY),
-                "scenarioId": _pick(random, SCENARIOS),
+                "earnedAt": spell(created + (step + 1) * DAY),
+                "scenarioId": pick(random, SCENARIOS),
                 "imageId": f"badge-{configuration}",
             }
         )
     return badges
 
 
-def _pick(random: Random, choices: Sequence[_T]) -> _T:
-    # A third of the price of random.choice, and millions are made.
-    return choices[int(random.random() * len(choices))]
-
-
-def _make_uuid(random: Random) -> str:
-    """A UUID of version 4, as the former system made them."""
-    bits = random.getrandbits(128)
-    text = f"{bits:032x}"
-    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{'89ab'[bits & 3]}{text[17:20]}-{text[20:]}"
-
-
-def _spell(micros: int) -> str:
-    """A moment so many microseconds after the opening."""
-    return (_OPENED + dt.timedelta(microseconds=micros)).isoformat() + "Z"
-
-
 # -- what makes records awkward ----------------------------------------------------------------------------
-
-
-def _seven_digits(random: Random, record: Document) -> None:
-    """Ticks of 100 ns, which PostgreSQL has no room for; some would round into the next second."""
-    fraction = "9999999" if random.random() < 0.1 else f"{int(random.random() * 10_000_000):07d}"
-    for name in ("createdAt", "lastLoginAt"):
-        if name in record:
-            record[name] = f"{record[name][:19]}.{fraction}Z"
-
-
-def _offset(random: Random, record: Document) -> None:
-    """A time by the wall clock of a place."""
-    record["createdAt"] = record["createdAt"][:-1] + _pick(random, ("+02:00", "-05:00", "+05:45", "+00:00"))
 
 
 def _capitals(random: Random, account: Document) -> None:
@@ -263,7 +233,7 @@ def _capitals(random: Random, account: Document) -> None:
 
 def _emoji(random: Random, record: Document) -> None:
     name = "name" if "name" in record else "displayName"
-    record[name] = f"{record[name]} {_pick(random, EMOJI)}"
+    record[name] = f"{record[name]} {pick(random, EMOJI)}"
 
 
 def _decomposed(_: Random, record: Document) -> None:
@@ -272,16 +242,9 @@ def _decomposed(_: Random, record: Document) -> None:
     record[name] = unicodedata.normalize("NFD", record[name])
 
 
-def _unknown_fields(random: Random, record: Document) -> None:
-    """What nobody remembers the meaning of, in the spellings of numbers that are easily lost."""
-    record["loyalty"] = {"points": int(random.random() * 500), "ratio": 1.0, "balance": -0.0, "partner": None}
-    record["legacyNumber"] = 9_007_199_254_740_993
-    record["flags"] = ["beta", None, {"since": "2023"}]
-
-
 def _unknown_fields_in_parts(random: Random, account: Document) -> None:
-    account["settings"]["fontScale"] = _pick(random, (1, 1.0, 1.25))
-    account["subscription"]["storeCountry"] = _pick(random, ("ZA", "DE", None))
+    account["settings"]["fontScale"] = pick(random, (1, 1.0, 1.25))
+    account["subscription"]["storeCountry"] = pick(random, ("ZA", "DE", None))
 
 
 def _unknown_fields_in_badges(_: Random, profile: Document) -> None:
@@ -317,15 +280,13 @@ def _empty_profile_texts(_: Random, profile: Document) -> None:
     profile["bio"] = profile["avatarMediaId"] = ""
 
 
-_Oddities = tuple[tuple[float, Callable[[Random, Document], None]], ...]
-
-_ACCOUNT_ODDITIES: Final[_Oddities] = (
-    (0.10, _seven_digits),
-    (0.05, _offset),
+_ACCOUNT_ODDITIES: Final[Oddities] = (
+    (0.10, seven_digits),
+    (0.05, offset),
     (0.06, _capitals),
     (0.04, _emoji),
     (0.04, _decomposed),
-    (0.05, _unknown_fields),
+    (0.05, unknown_fields),
     (0.04, _unknown_fields_in_parts),
     (0.02, _empty_texts),
     (0.03, _gaps),
@@ -334,12 +295,12 @@ _ACCOUNT_ODDITIES: Final[_Oddities] = (
 )
 """Which share of accounts is awkward in which way; one may be so in several."""
 
-_PROFILE_ODDITIES: Final[_Oddities] = (
-    (0.10, _seven_digits),
-    (0.05, _offset),
+_PROFILE_ODDITIES: Final[Oddities] = (
+    (0.10, seven_digits),
+    (0.05, offset),
     (0.05, _emoji),
     (0.04, _decomposed),
-    (0.04, _unknown_fields),
+    (0.04, unknown_fields),
     (0.04, _unknown_fields_in_badges),
     (0.03, _profile_gaps),
     (0.06, _profile_nulls),
