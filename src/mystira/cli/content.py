@@ -51,7 +51,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 def validate(
     files: Paths, /, *, definitions: DefinitionsFolder = None, strict: Strict = False, json: AsJson = False
 ) -> int:
-    """Check stories, with no platform: all that is broken or unusual, and where. Ends with 1 where one is broken."""
+    """Check stories, with no platform: what is broken or unusual, and where. Ends with 1 if one is broken."""
     vocabulary = UNKNOWN if definitions is None else read_vocabulary(definitions)
     console, judged, found = out(), [], 0
     paths = list(story_files(files))

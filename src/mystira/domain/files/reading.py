@@ -41,7 +41,8 @@ def read_manuscript(data: bytes, *, name: str = "", language: Language | None = 
     """
     early = Complaints(Source.of("", name))
     text = _decode(data, early)
-    source = Source.of(text or "", name)
+    # What is no text is shown byte by byte, so that the place of a complaint is one.
+    source = Source.of(data[:MOST_BYTES].decode("latin-1") if text is None else text, name)
     complaints = Complaints(source)
     complaints.findings.extend(early.findings)
     root = None

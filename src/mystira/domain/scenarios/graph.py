@@ -54,8 +54,9 @@ class Graph:
         return next(iter(self.roots or self.scenes), None)
 
     def reached(self) -> set[str]:
-        """The scenes that can be reached from the start."""
-        return set() if self.start is None else _spread([self.start], self._known_onward())
+        """The scenes that can be reached from a root, be it the start or one too many."""
+        begin = self.roots or ([] if self.start is None else [self.start])
+        return _spread(begin, self._known_onward())
 
     def stuck(self) -> set[str]:
         """The scenes from which no way leads to an end. A way to a scene that is not there may be one."""

@@ -150,7 +150,7 @@ def _ways(story: Scenario, graph: Graph) -> Iterator[Fault]:
         yield error("several_roots", told, "scenes", places[name])
     reached = graph.reached()
     for name in graph.scenes:
-        if name not in reached and name not in graph.roots:
+        if name not in reached:
             told = f"Scene {name!r} is never reached from the beginning: lead to it, or remove it."
             yield error("unreachable", told, "scenes", places[name])
     for cluster in graph.clusters(graph.stuck()):

@@ -1,0 +1,1 @@
+"""Stories, definitions, badge sets, bundles and media: how they are read, judged, kept and given out."""
