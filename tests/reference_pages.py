@@ -24,12 +24,12 @@ from manystore.stores.memory import MemoryStore
 from manystore.stores.postgres import Mapping
 from mystira.cli import exits
 from mystira.cli.commands import app
-from mystira.gateways.idempotency import MemoryIdempotencyKeys
+from mystira.gateways.outside import memory_outside
 from mystira.http.callers import describe_access
 from mystira.http.operations import Operation
 from mystira.http.problems import CODES
 from mystira.http.service import Service
-from mystira.placement import PHASE_NAMES, PLACEMENT
+from mystira.placement import PHASE_NAMES, PLACEMENT, SETTLED
 from mystira.platform import Platform
 from mystira.schema.mappings import MAPPINGS
 from mystira.services.admin import admin_api
@@ -199,7 +199,7 @@ def kinds_text() -> str:
     rows = [
         [
             f"`{entry.kind.name}`",
-            f"`{entry.kind.container}` · `/{entry.kind.partition_key}`",
+            _container(entry.kind),
             f"{entry.source} → {entry.target}",
             f"`{PHASE_NAMES[entry.phase]}`",
             f"`{PHASE_NAMES[entry.home]}`",
@@ -210,18 +210,37 @@ def kinds_text() -> str:
     placed = table(
         ["kind", "container · partition key", "stores", "begins in", "is meant to stay in", "cache"], rows
     )
+    settled = table(
+        ["kind, settled for good", "container · partition key", "store"],
+        ([f"`{kind.name}`", _container(kind), store] for store, kinds in SETTLED.items() for kind in kinds),
+    )
     mappings = {mapping.kind.name: mapping for mapping in MAPPINGS}
-    return "\n\n".join([placed, *(_kind(entry.kind, mappings[entry.kind.name]) for entry in PLACEMENT)])
+    every = [*(entry.kind for entry in PLACEMENT), *(kind for kinds in SETTLED.values() for kind in kinds)]
+    return "\n\n".join([placed, settled, *(_kind(kind, mappings.get(kind.name)) for kind in every)])
 
 
-def _kind(kind: Kind, mapping: Mapping) -> str:
-    rows = list(_fields(kind.fields, mapping.table, mapping))
-    parts = [f"### `{kind.name}`", table(["field", "type", "label", "in PostgreSQL"], rows)]
+def _container(kind: Kind) -> str:
+    return f"`{kind.container}` · `/{kind.partition_key}`"
+
+
+def _kind(kind: Kind, mapping: Mapping | None) -> str:
+    if mapping is None:
+        fields = table(["field", "type", "label"], (row[:3] for row in _unmapped(kind.fields, "")))
+    else:
+        rows = _fields(kind.fields, mapping.table, mapping)
+        fields = table(["field", "type", "label", "in PostgreSQL"], rows)
+    parts = [f"### `{kind.name}`", fields]
     for unique in kind.uniques:
         case = ", without regard to case" if unique.ignoring_case else ""
         parts.append(f"No two records share a value of `{unique.field}`{case}.")
     parts += [f"`{parent.field}` names a record of `{parent.kind}`." for parent in kind.parents]
     return "\n\n".join(parts)
+
+
+def _unmapped(fields: Iterable[Field], path: str) -> Iterator[list[str]]:
+    for field in fields:
+        yield _row(f"{path}{field.name}", field, "")
+        yield from _unmapped(field.fields, f"{path}{field.name}.")
 
 
 def _fields(fields: Iterable[Field], place: sa.Table, mapping: Mapping) -> Iterator[list[str]]:
@@ -259,7 +278,7 @@ def services() -> list[Service]:
     """The documented services, over stores that nobody opens."""
     clock = SystemClock()
     platform = Platform(Settings(), MemoryStore(), MemoryStore(), node="reference", clock=clock)
-    return [app_api(platform, MemoryIdempotencyKeys(clock)), admin_api(platform)]
+    return [app_api(platform, memory_outside(clock), service_key="of no platform"), admin_api(platform)]
 
 
 def operations_text() -> str:

@@ -18,7 +18,8 @@ from redis.asyncio import Redis
 from manystore.clock import Clock, SystemClock
 from manystore.moves.tasks import Action
 from manystore.stores.memory import MemoryStore
-from mystira.gateways.idempotency import MemoryIdempotencyKeys, open_idempotency_keys
+from mystira.clients.service_key import keep_service_key
+from mystira.gateways.outside import Outside, memory_outside, open_outside
 from mystira.http.entrance import Application
 from mystira.http.service import Service
 from mystira.platform import Platform, open_platform
@@ -27,17 +28,19 @@ from mystira.serve.api import ApiServer, compose, probes_of
 from mystira.services.admin import admin_api
 from mystira.services.app_api import app_api
 from mystira.settings import Settings
+from tests.callers import operator
 
 Body = dict[str, Any]
 
 
 class Api(msgspec.Struct):
-    """An API that runs, what it stands on, and somebody who asks it."""
+    """An API that runs, what it stands on, and whoever runs it, who asks."""
 
     platform: Platform
     application: Application
     client: httpx.AsyncClient
     settings: Settings
+    outside: Outside
 
     async def sign_up(self, **more: Any) -> Body:
         """A new account, with an e-mail address that nobody else has."""
@@ -64,20 +67,26 @@ async def memory_api(documents: MemoryStore | None = None, clock: Clock | None =
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(data_folder=Path(folder))
         platform = Platform(settings, documents, tables, node="test", clock=clock or SystemClock())
-        application = compose(platform, MemoryIdempotencyKeys(platform.clock), {})
-        async with direct(application) as client:
-            yield Api(platform, application, client, settings)
+        outside = memory_outside(platform.clock)
+        application = compose(platform, outside, {})
+        async with direct(application, settings) as client:
+            yield Api(platform, application, client, settings, outside)
 
 
-def direct(application: Application) -> httpx.AsyncClient:
-    """A client that asks the application without a socket, for tests that ask a thousand times."""
+def direct(application: Application, settings: Settings | None = None) -> httpx.AsyncClient:
+    """A client that asks the application without a socket, for tests that ask a thousand times.
+
+    It is whoever runs the platform of the settings; without them, nobody.
+    """
     transport = httpx.ASGITransport(application, raise_app_exceptions=False)
-    return httpx.AsyncClient(transport=transport, base_url="http://localhost")
+    auth = None if settings is None else operator(settings)
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost", auth=auth)
 
 
 def services_of(platform: Platform) -> tuple[Service, Service]:
     """Both services, to be looked at."""
-    return app_api(platform, MemoryIdempotencyKeys(platform.clock)), admin_api(platform)
+    outside = memory_outside(platform.clock)
+    return app_api(platform, outside, service_key=keep_service_key(platform.settings)), admin_api(platform)
 
 
 async def move(platform: Platform) -> None:
@@ -108,32 +117,33 @@ async def migrated_database(settings: Settings) -> AsyncIterator[Settings]:
 @contextlib.asynccontextmanager
 async def served_api(settings: Settings) -> AsyncIterator[Api]:
     """An API over the embedded servers, with a worker, behind a port of its own."""
-    assert settings.redis_url is not None
     async with (
         migrated_database(settings) as own,
         open_platform(own, role="test") as platform,
-        open_idempotency_keys(settings.redis_url) as keys,
+        open_outside(own, platform.clock) as outside,
     ):
-        application = compose(platform, keys, probes_of(platform, keys))
+        application = compose(platform, outside, probes_of(platform, outside))
         working = asyncio.create_task(platform.work())
         try:
-            async with served(application) as client:
-                yield Api(platform, application, client, own)
+            async with served(application, own) as client:
+                yield Api(platform, application, client, own, outside)
         finally:
             working.cancel()
             await asyncio.gather(working, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager
-async def served(application: Application) -> AsyncIterator[httpx.AsyncClient]:
-    """The application behind a free port, and a client of it."""
+async def served(application: Application, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """The application behind a free port, and a client of it: whoever runs the platform of the settings."""
     told = asyncio.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         server = ApiServer(application)
         serving = asyncio.create_task(server.serve_until(told, listener))
         try:
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            async with httpx.AsyncClient(
+                base_url=f"http://127.0.0.1:{port}", auth=operator(settings)
+            ) as client:
                 yield client
         finally:
             told.set()

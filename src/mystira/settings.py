@@ -57,6 +57,18 @@ PostgresUrl = Annotated[
 RedisUrl = Annotated[
     str, _of_scheme("redis", "rediss"), Allowed("a URL such as redis://:password@host:6379/0")
 ]
+SmtpUrl = Annotated[
+    str,
+    _of_scheme("smtp", "smtp+starttls", "smtps"),
+    Allowed("a URL such as smtps://user:password@host:465 or smtp+starttls://user:password@host:587"),
+]
+Mailbox = Annotated[
+    str,
+    Field(max_length=254, pattern=r"^[^@\s<>]{1,64}@[^@\s<>]{1,189}$"),
+    Allowed("an e-mail address"),
+]
+Days = Annotated[int, Field(ge=1, le=3650), Allowed("a whole number of days from 1 to 3650")]
+Count = Annotated[int, Field(ge=1, le=1_000_000), Allowed("a whole number from 1 to 1000000")]
 CosmosUrl = Annotated[
     str, _of_scheme("https", "http"), Allowed("a URL such as https://account.documents.azure.com:443/")
 ]
@@ -132,6 +144,48 @@ class Settings(BaseSettings):
         description="Whether profiles move to PostgreSQL whole, or leave their preferences in documents.",
     )
 
+    service_key: (
+        Annotated[str, Field(min_length=32, max_length=512), Allowed("a text of 32 to 512 characters")] | None
+    ) = Field(
+        default=None,
+        repr=False,
+        description=(
+            "Signs the tokens of services and the codes that are mailed; the same for all processes. "
+            "Absent: made once, and kept in the data folder."
+        ),
+    )
+    sign_in_idle_days: Days = Field(
+        default=30, description="After how many days without a request somebody has to sign in again."
+    )
+    sign_in_days: Days = Field(
+        default=90, description="After how many days somebody has to sign in again in any case."
+    )
+    codes_per_email: Count = Field(
+        default=5, description="How many codes an hour are mailed to one address at most."
+    )
+    codes_per_address: Count = Field(
+        default=30, description="How many codes an hour can be asked for from one network address."
+    )
+    confirmations_per_address: Count = Field(
+        default=100, description="How many codes an hour can be tried from one network address."
+    )
+    smtp_url: SmtpUrl | None = Field(
+        default=None, repr=False, description="The server that sends mail; absent: see `mailbox`."
+    )
+    mail_from: Mailbox = Field(default="mystira@localhost", description="From which address mail is sent.")
+    mailbox: Annotated[bool, Allowed("true or false")] | None = Field(
+        default=None,
+        description=(
+            "Whether mail is kept for the page `/mailbox` instead of being sent; unless set, where Redis "
+            "is the embedded one and there is no `smtp_url`."
+        ),
+    )
+
+    @property
+    def service_key_path(self) -> Path:
+        """Where the key is kept that nobody set."""
+        return self.data_folder / "secrets" / "service-key"
+
     @property
     def documents_path(self) -> Path:
         """The embedded document store's file."""
@@ -149,7 +203,11 @@ class Settings(BaseSettings):
 
     def with_servers(self, *, postgres_url: str | None, redis_url: str | None) -> Self:
         """The same settings, pointing to servers that are now there."""
-        return self.model_copy(update={"postgres_url": postgres_url, "redis_url": redis_url})
+        is_embedded = self.redis_url is None
+        mailbox = is_embedded and self.smtp_url is None if self.mailbox is None else self.mailbox
+        return self.model_copy(
+            update={"postgres_url": postgres_url, "redis_url": redis_url, "mailbox": mailbox}
+        )
 
     def as_environment(self) -> dict[str, str]:
         """Variables from which another process loads these very settings, whatever file it reads."""
@@ -188,6 +246,8 @@ def load_settings(**options: object) -> Settings:
         raise SettingError(source="MYSTIRA_POSTGRES_URL", problem=problem)
     if settings.cosmos_url and not settings.cosmos_key:
         raise SettingError(source="MYSTIRA_COSMOS_KEY", problem="is absent, and MYSTIRA_COSMOS_URL needs it")
+    if settings.smtp_url and settings.mailbox:
+        raise SettingError(source="MYSTIRA_MAILBOX", problem="cannot be true where MYSTIRA_SMTP_URL is set")
     return settings.model_copy(update={"data_folder": settings.data_folder.expanduser().absolute()})
 
 

@@ -11,7 +11,7 @@ from manystore.errors import UnavailableError
 from manystore.records import Content, Kind, Record
 from manystore.stores.memory import MemoryStore
 from mystira.domain.profiles.kind import USER_PROFILES
-from mystira.gateways.idempotency import open_idempotency_keys
+from mystira.gateways.outside import open_outside
 from mystira.serve.api import compose
 from tests.refusals import check_problem, written
 from tests.serving import Api, direct, memory_api
@@ -152,9 +152,10 @@ async def test_a_process_that_died_in_between_leaves_one_record(api: Api, redis:
 async def test_without_redis_a_creation_with_a_key_is_refused(api: Api) -> None:
     """503 with a time to wait: it could have been done before. Without a key it goes on."""
     before = await written(api)
+    nowhere = api.settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
     async with (
-        open_idempotency_keys("redis://127.0.0.1:1/0") as nowhere,
-        direct(compose(api.platform, nowhere, {})) as client,
+        open_outside(nowhere, api.platform.clock) as outside,
+        direct(compose(api.platform, outside, {}), api.settings) as client,
     ):
         refused = await client.post(PROFILES, json={"name": "Robin"}, headers=fresh())
         assert check_problem(refused)["code"] == "unavailable"

@@ -316,7 +316,7 @@ async def test_no_value_breaks_any_operation_on_postgres(moved_api: Api) -> None
 async def _try_every_value(api: Api) -> None:
     account, profile = await api.sign_up(), await api.make_profile()
     asked = 0
-    async with direct(api.application) as client:
+    async with direct(api.application, api.settings) as client:
         for service, operation in _operations(services_of(api.platform)):
             path = service.prefix + operation.path
             path = path.replace("{accountId}", account["id"]).replace("{profileId}", profile["id"])

@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from manystore.stores.sqlite import SqliteStore
 from mystira.clients.service import Service
+from mystira.clients.service_tokens import ServiceCredentials
 from mystira.demonstration.stage import Stage, stage
 from mystira.domain.accounts.kind import ACCOUNTS
 from mystira.servers.logs import Log
@@ -159,7 +160,7 @@ async def test_a_move_from_the_command_line(up: Stage) -> None:
 
 
 async def _settle(up: Stage, key: str) -> None:
-    async with Service.at(up.roster.address) as service:
+    async with Service.at(up.roster.address, ServiceCredentials(up.service_key)) as service:
         answer = await service.ask("GET", f"/api/v1/accounts/{key}")
         content, headers = {"email": "settled@example.org"}, {"If-Match": answer.etag or ""}
         await service.ask("PATCH", f"/api/v1/accounts/{key}", content=content, headers=headers)
@@ -174,7 +175,7 @@ async def _psql(up: Stage, statement: str, *arguments: object) -> None:
 
 
 async def _a_former_account(up: Stage) -> str:
-    async with Service.at(up.roster.address) as service:
+    async with Service.at(up.roster.address, ServiceCredentials(up.service_key)) as service:
         found = (await service.ask("GET", "/api/v1/accounts", query={"limit": "1"})).body
     return str(found["items"][0]["id"])
 

@@ -8,6 +8,7 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from manystore.errors import UnavailableError
+from mystira.gateways.connections import open_redis
 from mystira.gateways.idempotency import (
     HELD_SECONDS,
     KEPT_SECONDS,
@@ -19,7 +20,6 @@ from mystira.gateways.idempotency import (
     OtherRequest,
     RedisIdempotencyKeys,
     Standing,
-    open_idempotency_keys,
 )
 from tests.unit.clocks import ManualClock
 
@@ -113,7 +113,8 @@ async def test_an_answer_to_a_forgotten_key_makes_no_new_one(keys: IdempotencyKe
 
 async def test_without_redis_nothing_is_known_of_a_key() -> None:
     """A Redis that is not there is told as such, by each method, and soon."""
-    async with open_idempotency_keys("redis://127.0.0.1:1/0") as keys:
+    async with open_redis("redis://127.0.0.1:1/0") as redis:
+        keys = RedisIdempotencyKeys(redis)
         for asking in (
             begin(keys, "k", "one"),
             keys.finish("k", answer=b""),

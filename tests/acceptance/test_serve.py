@@ -14,9 +14,12 @@ from typing import Any
 import httpx
 import pytest
 
+from mystira.clients.service_key import find_service_key
+from mystira.clients.service_tokens import ServiceCredentials
 from mystira.servers.logs import Log
 from mystira.servers.processes import Process, Program, start
 from mystira.settings import Settings
+from tests.callers import operator
 from tests.serving import Api, migrated_database
 
 SERVE = "import sys; from mystira.serve import serve; from mystira.settings import load_settings; "
@@ -62,7 +65,9 @@ async def test_several_processes_share_one_socket(embedded: Settings, tmp_path: 
             async with (
                 process("api", own, tmp_path / "one.log", shared) as one,
                 process("api", own, tmp_path / "two.log", shared),
-                httpx.AsyncClient(base_url=url, limits=httpx.Limits(max_keepalive_connections=0)) as client,
+                httpx.AsyncClient(
+                    base_url=url, auth=operator(own), limits=httpx.Limits(max_keepalive_connections=0)
+                ) as client,
             ):
                 email = "ada@example.org"
                 made = await client.post("/api/v1/accounts", json={"email": email})
@@ -87,8 +92,12 @@ async def test_a_request_under_way_is_answered_before_the_end(embedded: Settings
                 idle = await asyncio.open_connection("127.0.0.1", port)
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
                 body = b'{"name": "Robin"}'
-                head = f"POST /api/v1/profiles HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
-                writer.write(head.encode() + b"Content-Type: application/json\r\n\r\n" + body[:5])
+                shown = ServiceCredentials(find_service_key(own)).header("/api/v1/profiles")
+                head = (
+                    f"POST /api/v1/profiles HTTP/1.1\r\nHost: localhost\r\nAuthorization: {shown}\r\n"
+                    f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+                )
+                writer.write(head.encode() + body[:5])
                 await asyncio.sleep(0.2)
                 running.send(signal.SIGTERM)
                 await asyncio.sleep(0.2)
@@ -124,7 +133,7 @@ async def test_a_worker_takes_up_what_is_asked(embedded: Settings, tmp_path: Pat
             async with (
                 process("api", own, tmp_path / "api.log", shared),
                 process("worker", own, tmp_path / "worker.log") as worker,
-                httpx.AsyncClient(base_url=url) as client,
+                httpx.AsyncClient(base_url=url, auth=operator(own)) as client,
             ):
                 assert (await client.post("/admin/api/moves/accounts/plan")).status_code == 202
                 async with asyncio.timeout(10):

@@ -12,6 +12,7 @@ from manystore.moves.tasks import Action
 from manystore.stores.sqlite import SqliteStore
 from mystira.clients.admin import AdminClient
 from mystira.clients.service import Service
+from mystira.clients.service_tokens import ServiceCredentials
 from mystira.demonstration.comparison import compare_copy, compare_truth, open_pairs
 from mystira.demonstration.deaths import open_deaths
 from mystira.demonstration.stage import Stage, stage
@@ -37,7 +38,7 @@ async def platform(folder: Path, *, workers: int = 1) -> AsyncIterator[tuple[Sta
         await store.open()
         await store.adopt(ACCOUNTS, make_former_accounts(Random(3), RECORDS))
         await store.close()
-        async with Service.at(roster.address) as service:
+        async with Service.at(roster.address, ServiceCredentials(running.service_key)) as service:
             yield running, service
 
 
@@ -56,7 +57,7 @@ async def test_a_move_survives_its_worker_s_death_in_every_step(tmp_path: Path, 
         orders = share_out(
             url=service.url, folder=folder / "w", run="kill", rate=40.0, seconds=0.0, processes=2, seed=5
         )
-        async with traffic_processes(folder / "w", orders) as traffic:
+        async with traffic_processes(folder / "w", orders, service_key=running.service_key) as traffic:
             for action in STEPS:
                 async with asyncio.timeout(30.0):
                     await deaths.healed()
@@ -85,7 +86,7 @@ async def test_families_survive_the_death_of_what_answers_them(tmp_path: Path) -
         orders = share_out(
             url=service.url, folder=folder / "w", run="api", rate=60.0, seconds=0.0, processes=2, seed=6
         )
-        async with traffic_processes(folder / "w", orders) as traffic:
+        async with traffic_processes(folder / "w", orders, service_key=running.service_key) as traffic:
             for times in range(1, 4):
                 await asyncio.sleep(1.0)
                 running.kill("api")

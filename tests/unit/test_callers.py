@@ -50,7 +50,8 @@ ACCESSES = [
 ]
 
 
-async def _authenticate(shown: str | None) -> Caller:
+async def _authenticate(shown: str | None, *, audience: str) -> Caller:
+    assert audience == "s"
     return CALLERS[shown]
 
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 import structlog
 
-from mystira.gateways.idempotency import MemoryIdempotencyKeys
+from mystira.gateways.outside import memory_outside
 from mystira.http.application import make_application
 from mystira.http.callers import ANYONE, NOBODY, Caller
 from mystira.http.entrance import Entrance
@@ -51,7 +51,7 @@ async def test_each_request_has_an_id_of_its_own(quick: Api) -> None:
     assert len(set(found)) == len(paths)
 
 
-async def _nobody(shown: str | None) -> Caller:
+async def _nobody(shown: str | None, *, audience: str) -> Caller:
     return NOBODY
 
 
@@ -146,7 +146,7 @@ async def test_a_host_that_cannot_be_is_refused(quick: Api) -> None:
 async def test_an_application_needs_no_server_of_its_own(quick: Api) -> None:
     """Two applications over one platform answer alike: any number of processes may share a port."""
     account = await quick.sign_up()
-    other = compose(quick.platform, MemoryIdempotencyKeys(quick.platform.clock), {})
-    async with direct(other) as client:
+    other = compose(quick.platform, memory_outside(quick.platform.clock), {})
+    async with direct(other, quick.settings) as client:
         answer: httpx.Response = await client.get(f"/api/v1/accounts/{account['id']}")
     assert answer.json() == account

@@ -17,7 +17,9 @@ from manystore.stores.sqlite import inspection as sqlite_inspection
 from mystira.clients.admin import AdminClient, Document
 from mystira.clients.errors import ClientError
 from mystira.clients.service import Service
-from mystira.errors import ProgramMissingError
+from mystira.clients.service_key import find_service_key
+from mystira.clients.service_tokens import ServiceCredentials
+from mystira.errors import ProgramMissingError, SettingError
 from mystira.gateways.redis_state import inspect_redis
 from mystira.schema import upgrades
 from mystira.schema.mappings import MAPPINGS
@@ -103,7 +105,7 @@ def _disk(folder: Path) -> Check:
 async def check_address(settings: Settings, roster: Roster | None) -> list[Check]:
     """Whether the platform answers; where none is up, whether its port is free."""
     if roster is not None:
-        return await _check_services(roster)
+        return await _check_services(roster, settings)
     down = Check(name="platform", state="skip", found="not up", remedy="start it by `mystira up`")
     if settings.port == 0 or is_free(settings.port, _numeric(settings.host)):
         return [down, Check(name="port", state="ok", found=f"{settings.port} is free")]
@@ -118,7 +120,7 @@ def _numeric(host: str) -> str:
         return host
 
 
-async def _check_services(roster: Roster) -> list[Check]:
+async def _check_services(roster: Roster, settings: Settings) -> list[Check]:
     checks = [
         Check(
             name=f"process {process.name}",
@@ -129,10 +131,11 @@ async def _check_services(roster: Roster) -> list[Check]:
         for process in roster.processes
     ]
     try:
-        async with Service.at(roster.address, seconds=10.0) as service:
+        credentials = ServiceCredentials(find_service_key(settings))
+        async with Service.at(roster.address, credentials, seconds=10.0) as service:
             ready = (await service.ask("GET", "/health/ready")).body
             kinds = await AdminClient(service).moves()
-    except ClientError as error:
+    except (ClientError, SettingError) as error:
         found = Check(name="APIs", state="fail", found=str(error), remedy="look at logs/api.log")
         return [*checks, found]
     down = [name for name, each in ready["dependencies"].items() if each["state"] != "up"]

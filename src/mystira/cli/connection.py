@@ -9,8 +9,10 @@ from pathlib import Path
 
 from mystira.clients.admin import AdminClient
 from mystira.clients.service import Service
-from mystira.errors import NotRunningError
-from mystira.settings import load_settings
+from mystira.clients.service_key import find_service_key
+from mystira.clients.service_tokens import ServiceCredentials
+from mystira.errors import NotRunningError, SettingError
+from mystira.settings import Settings, load_settings
 from mystira.supervisor import read_roster
 
 
@@ -29,9 +31,29 @@ def find_address(url: str | None, data_folder: Path | None) -> str:
 
 
 @contextlib.asynccontextmanager
+async def service_of(url: str | None, data_folder: Path | None) -> AsyncIterator[Service]:
+    """The platform that a command is about, asked as whoever runs it, if its key can be found.
+
+    Raises NotRunningError and SettingError.
+    """
+    address = find_address(url, data_folder)
+    async with Service.at(address, _credentials(load_settings(data_folder=data_folder))) as service:
+        yield service
+
+
+def _credentials(settings: Settings) -> ServiceCredentials | None:
+    try:
+        return ServiceCredentials(find_service_key(settings))
+    except SettingError:
+        # A platform elsewhere may not be there at all, which is worth more to know than that it has no key
+        # here. Where it is, it refuses, and the refusal tells how to name the key.
+        return None
+
+
+@contextlib.asynccontextmanager
 async def admin_of(url: str | None, data_folder: Path | None) -> AsyncIterator[AdminClient]:
     """The Admin API of the platform that a command is about. Raises NotRunningError and SettingError."""
-    async with Service.at(find_address(url, data_folder)) as service:
+    async with service_of(url, data_folder) as service:
         yield AdminClient(service, actor=_user())
 
 

@@ -1,6 +1,7 @@
 """What went wrong, in sentences for a person and a number for a script."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
@@ -8,6 +9,11 @@ from manystore.errors import ManystoreError, StepRefusedError, UnavailableError,
 from mystira.cli import exits
 from mystira.clients.errors import ProblemError, UnreachableError
 from mystira.errors import PlatformError
+
+_NO_KEY: Final = (
+    "Set MYSTIRA_SERVICE_KEY to the key of its services, or name its data folder by --data-folder. "
+    "Clocks that differ by more than a minute do it as well."
+)
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +56,8 @@ def _problem(error: ProblemError) -> Refusal:
     gone = error.is_passing or error.status >= 500
     # The detail runs all reasons together, which then have a line each.
     message = f"{error.title}." if error.reasons and error.title else error.detail
+    if error.status == 401:
+        return _refusal("The platform does not know who asks.", (_NO_KEY,), error.code, exits.USAGE)
     return _refusal(message, error.reasons, error.code, exits.UNAVAILABLE if gone else exits.NO)
 
 

@@ -14,11 +14,13 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from mystira.cli import exits
-from mystira.cli.connection import find_address
+from mystira.cli.connection import service_of
 from mystira.cli.options import AsJson, DataFolder, Url
 from mystira.cli.output import answer, bar, notes
 from mystira.cli.refusals import CommandError
 from mystira.clients.service import Service
+from mystira.clients.service_key import find_service_key
+from mystira.settings import load_settings
 from mystira.simulation.latency import Milliseconds
 from mystira.simulation.ledger import read_ledgers
 from mystira.simulation.pauses import longest_pause
@@ -64,11 +66,13 @@ async def simulate(
     """
     if rate <= 0 or seconds <= 0 or processes < 1:
         raise CommandError("Rate, seconds and processes are above zero.", exit_code=exits.USAGE, code="usage")
-    address = find_address(url, data_folder)
     with tempfile.TemporaryDirectory(prefix="mystira-simulate-") as folder:
-        async with Service.at(address) as service:
+        async with service_of(url, data_folder) as service:
+            address = service.url
             # Asked once before anything is started: a wrong address is told at once, and not by every family.
             await service.ask("GET", "/api/v1/accounts", query={"limit": "1"})
+            # It was found by now, or the question above would have been refused.
+            key = find_service_key(load_settings(data_folder=data_folder))
             orders = share_out(
                 url=address,
                 folder=Path(folder),
@@ -79,7 +83,7 @@ async def simulate(
                 seed=seed,
             )
             try:
-                async with traffic_processes(Path(folder), orders) as traffic:
+                async with traffic_processes(Path(folder), orders, service_key=key) as traffic:
                     interrupted = await _let_run(traffic, seconds, json)
             except TrafficError as error:
                 raise CommandError(str(error), code="traffic_failed") from error

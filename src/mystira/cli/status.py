@@ -6,20 +6,19 @@ import msgspec
 from rich.table import Table
 
 from mystira.cli import exits
-from mystira.cli.connection import find_address
+from mystira.cli.connection import service_of
 from mystira.cli.options import AsJson, DataFolder, Url
 from mystira.cli.output import answer, duration
 from mystira.clients.admin import AdminClient, Document
-from mystira.clients.service import Service
 from mystira.settings import load_settings
 from mystira.supervisor import Roster, read_roster
 
 
 async def status(*, data_folder: DataFolder = None, url: Url = None, json: AsJson = False) -> int:
     """Show phase, truth, copy, lag, queue, rogue writes and task of every kind, and what runs."""
-    address = find_address(url, data_folder)
     roster = None if url is not None else read_roster(load_settings(data_folder=data_folder).data_folder)
-    async with Service.at(address) as service:
+    async with service_of(url, data_folder) as service:
+        address = service.url
         kinds = await AdminClient(service).moves()
     processes = [] if roster is None else msgspec.to_builtins(roster.processes)
     document = {"address": address, "processes": processes, "kinds": kinds}

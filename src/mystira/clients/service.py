@@ -9,6 +9,7 @@ import aiohttp
 import msgspec
 
 from mystira.clients.errors import ProblemError, UnreachableError
+from mystira.clients.service_tokens import Credentials
 
 ANSWER_SECONDS: Final = 30.0
 CONNECTIONS: Final = 200
@@ -32,20 +33,24 @@ class _Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Service:
-    """A service at an address, such as `http://127.0.0.1:8080`."""
+    """A service at an address, such as `http://127.0.0.1:8080`, asked by whom the credentials show."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, url: str, credentials: Credentials | None = None
+    ) -> None:
         self.url: Final = url.rstrip("/")
-        self._session = session
+        self._session, self._credentials = session, credentials
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def at(cls, url: str, *, seconds: float = ANSWER_SECONDS) -> AsyncIterator[Self]:
+    async def at(
+        cls, url: str, credentials: Credentials | None = None, *, seconds: float = ANSWER_SECONDS
+    ) -> AsyncIterator[Self]:
         """The service there, each answer of which is waited for so long; connections end with the block."""
         timeout = aiohttp.ClientTimeout(total=seconds, connect=min(seconds, 10.0))
         connector = aiohttp.TCPConnector(limit=CONNECTIONS)
         async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
-            yield cls(session, url)
+            yield cls(session, url, credentials)
 
     async def ask(
         self,
@@ -58,6 +63,9 @@ class Service:
     ) -> Answer:
         """Ask once. Raises ProblemError for every answer that is not a success, and UnreachableError."""
         sent = dict(headers or {})
+        shown = None if self._credentials is None else self._credentials.header(path)
+        if shown is not None:
+            sent.setdefault("Authorization", shown)
         data = None
         if content is not None:
             data, sent["Content-Type"] = msgspec.json.encode(content), "application/json"

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator
 
 from mystira.clients.service import Service
+from mystira.clients.service_tokens import ServiceCredentials
 from mystira.demonstration import steps
 from mystira.demonstration.beginning import seed, settle
 from mystira.demonstration.deaths import open_deaths
@@ -42,7 +43,8 @@ async def demonstrate(wishes: Wishes, watcher: Watcher) -> Report:
         async with one_step(watcher, first, "start a platform", seconds=START_SECONDS + 5) as result:
             platform = await stack.enter_async_context(stage(wishes.folder, workers=wishes.workers))
             roster = await platform.up()
-            service = await stack.enter_async_context(Service.at(roster.address))
+            credentials = ServiceCredentials(platform.service_key)
+            service = await stack.enter_async_context(Service.at(roster.address, credentials))
             deaths = await stack.enter_async_context(open_deaths(platform))
             result.phrase = f"{len(roster.processes)} processes, {roster.address}"
         scene = Scene(wishes, watcher, platform, service, deaths)
@@ -96,7 +98,7 @@ async def _traffic(scene: Scene, seeds: Seeds, url: str) -> AsyncIterator[Traffi
         seed=wishes.seed,
         former=seeds.others,
     )
-    async with traffic_processes(folder, orders) as traffic:
+    async with traffic_processes(folder, orders, service_key=scene.stage.service_key) as traffic:
         async with scene.step("let families in") as result:
             while traffic.tally.requests < wishes.rate * wishes.breath:  # noqa: ASYNC110  # other processes
                 await asyncio.sleep(0.05)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
 
+from mystira.clients.service_key import find_service_key
 from mystira.errors import StartError
 from mystira.servers.logs import Log
 from mystira.servers.processes import Process, Program, start
@@ -55,6 +56,11 @@ class Stage:
         """Settings that reach its servers from this process."""
         with _without_settings():
             return reach(load_settings(data_folder=self.folder))
+
+    @property
+    def service_key(self) -> str:
+        """The key by which its services know each other."""
+        return find_service_key(self.settings)
 
     def kill(self, name: str) -> int:
         """SIGKILL one of its processes, by the number that the platform itself knows it by; returns that."""

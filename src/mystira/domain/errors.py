@@ -6,6 +6,7 @@
     ├── AlreadyExistsError      the id is taken
     ├── NotUniqueError          another record holds a value that must be unique
     ├── MissingParentError      the record that a field points to is not there
+    ├── TooOftenError           it was asked for too often; there is a time after which to ask again
     ├── VersionMismatchError    the record is not at the version that the caller expected
     └── ContendedError          others kept changing the record; nothing was written
 
@@ -77,6 +78,16 @@ class MissingParentError(DomainError):
         self.kind, self.key, self.field = kind, key, field
         self.parent_kind, self.parent_key = parent_kind, parent_key
         super().__init__(kind=kind, key=key, field=field, parent_kind=parent_kind, parent_key=parent_key)
+
+
+class TooOftenError(DomainError):
+    """This was asked for too often; nothing was done."""
+
+    code = "too_often"
+
+    def __init__(self, *, retry_after: float) -> None:
+        self.retry_after = retry_after
+        super().__init__(retry_after=retry_after)
 
 
 class VersionMismatchError(DomainError):

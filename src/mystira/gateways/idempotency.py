@@ -5,26 +5,21 @@ record is to have: should a process die between writing the record and noting th
 writes under the same id, finds the record there, and so creates nothing twice.
 """
 
-import contextlib
 import math
-from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final, Protocol
 
 import msgspec
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from manystore.clock import Clock
 from manystore.errors import UnavailableError
+from mystira.gateways.connections import redis_errors
 
 KEPT_SECONDS: Final = 24 * 3600
 HELD_SECONDS: Final = 10.0
 """As long as a request may take; a key whose holder died is free after that. One that takes longer shares the
 record's id with the next attempt, so that there is still one record."""
 _PREFIX: Final = "mystira:idempotency:"
-_PATIENCE: Final = 1.0
 
 
 class Begun(msgspec.Struct, frozen=True):
@@ -122,7 +117,7 @@ class RedisIdempotencyKeys:
             math.ceil(HELD_SECONDS * 1000),
             KEPT_SECONDS,
         ]
-        with _redis_errors():
+        with redis_errors():
             found: list[Any] = await self._begin(keys=[_PREFIX + key], args=arguments)
         match found:
             case [b"answered", answer]:
@@ -138,17 +133,17 @@ class RedisIdempotencyKeys:
 
     async def finish(self, key: str, *, answer: bytes) -> None:
         """See IdempotencyKeys.finish."""
-        with _redis_errors():
+        with redis_errors():
             await self._finish(keys=[_PREFIX + key], args=[answer])
 
     async def release(self, key: str, *, holder: str) -> None:
         """See IdempotencyKeys.release."""
-        with _redis_errors():
+        with redis_errors():
             await self._release(keys=[_PREFIX + key], args=[holder])
 
     async def ping(self) -> None:
         """Raise UnavailableError unless Redis answers."""
-        with _redis_errors():
+        with redis_errors():
             await self._redis.execute_command("PING")  # type: ignore[no-untyped-call]
 
 
@@ -200,24 +195,3 @@ class MemoryIdempotencyKeys:
         known = self._known.get(key)
         if known is not None and known.holder == holder:
             known.holder = None
-
-
-@contextlib.asynccontextmanager
-async def open_idempotency_keys(url: str) -> AsyncIterator[RedisIdempotencyKeys]:
-    """The keys in the Redis of that URL, whether it answers yet or not.
-
-    It is asked at most twice and given up soon: whoever waits for it is a request.
-    """
-    redis = Redis.from_url(
-        url, socket_timeout=_PATIENCE, socket_connect_timeout=_PATIENCE, retry=Retry(NoBackoff(), 1)
-    )
-    async with redis:
-        yield RedisIdempotencyKeys(redis)
-
-
-@contextlib.contextmanager
-def _redis_errors() -> Iterator[None]:
-    try:
-        yield
-    except (RedisError, OSError, TimeoutError) as error:
-        raise UnavailableError(subject="redis", reason=type(error).__name__) from error

@@ -46,7 +46,7 @@ def _router(service: Service, authenticate: Authenticate, more: list[HTTPRouteHa
         methods.setdefault(operation.route_path, {"OPTIONS"}).update(taken)
     # First, because the framework's own answer to OPTIONS names only the methods that came before it.
     choices = [_choices(path, taken) for path, taken in methods.items()]
-    routes = [operation.route(authenticate) for operation in service.operations]
+    routes = [operation.route(authenticate, audience=service.name) for operation in service.operations]
     return Router(service.prefix, route_handlers=[*choices, *routes, *more])
 
 

@@ -18,7 +18,7 @@ SuperAdmin reaches everybody's.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from msgspec import Struct
 
@@ -64,8 +64,15 @@ NOBODY: Final = Caller()
 OPERATOR: Final = Caller(role=Role.SUPER_ADMIN, service="operator")
 """Whoever runs the platform: the commands, and what they set going."""
 
-Authenticate = Callable[[str | None], Awaitable[Caller]]
-"""Who shows an Authorization header of this value; NOBODY where there is none, or it does not hold."""
+
+class Authenticate(Protocol):
+    """Finds out who calls."""
+
+    async def __call__(self, shown: str | None, *, audience: str) -> Caller:
+        """Who shows an Authorization header of this value to the service named `audience`.
+
+        NOBODY where there is none, or what it says does not hold.
+        """
 
 
 class Access(Struct, frozen=True):
@@ -110,11 +117,13 @@ class Owner(Struct, frozen=True, kw_only=True):
 OWN_ACCOUNT: Final = Owner(kind="accounts", parameter="accountId")
 
 
-async def require_caller(access: Access, authenticate: Authenticate, shown: str | None) -> Caller:
+async def require_caller(
+    access: Access, authenticate: Authenticate, shown: str | None, *, audience: str
+) -> Caller:
     """The caller, if there is one who may call. Raises ProblemError (401, 403)."""
     if access.anyone and shown is None:
         return NOBODY
-    caller = await authenticate(shown)
+    caller = await authenticate(shown, audience=audience)
     if access.admits(caller):
         return caller
     if not caller.is_known:

@@ -256,7 +256,8 @@ def _answers(operation: Operation[Any], drawn: dict[Any, Any]) -> Iterator[tuple
     for status, form in operation.answers.items():
         names = ["X-Correlation-Id"]
         names += ["ETag"] if operation.versioned else []
-        names += ["Location"] if status in (HTTPStatus.CREATED, HTTPStatus.ACCEPTED) else []
+        is_made = status in (HTTPStatus.CREATED, HTTPStatus.ACCEPTED)
+        names += ["Location"] if is_made and operation.locates else []
         names += ["Idempotency-Replayed"] if operation.keyed else []
         answer: Document = {"description": HTTPStatus(status).phrase, "headers": _referred(names)}
         if form is not None:

@@ -93,7 +93,8 @@ class Operation(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
     success to the type of its body; `refuses` are the codes that this operation adds to those that follow
     from its form. A record that `revalidates` answers If-None-Match; one that is `guarded` needs If-Match;
     a `keyed` creation takes an Idempotency-Key; what is `versioned` answers with an ETag; what
-    `names_actor` takes X-Actor. A body that is optional has a default in each field. `example` is a body to
+    `names_actor` takes X-Actor; what was created or accepted says where it is, unless it is not to be found
+    anywhere (`locates`). A body that is optional has a default in each field. `example` is a body to
     try.
     """
 
@@ -114,6 +115,7 @@ class Operation(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
     keyed: bool = False
     versioned: bool = False
     names_actor: bool = False
+    locates: bool = True
     has_optional_body: bool = False
     example: Mapping[str, Any] | None = None
 
@@ -142,14 +144,18 @@ class Operation(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
         """The path as the framework spells it."""
         return self.path.replace("}", ":str}")
 
-    def route(self, authenticate: Authenticate) -> HTTPRouteHandler:
-        """The operation as the framework knows it. What answers GET answers HEAD too."""
-        read, handle = self._reader(), self.handle
+    def route(self, authenticate: Authenticate, *, audience: str) -> HTTPRouteHandler:
+        """The operation as the framework knows it. What answers GET answers HEAD too.
+
+        `audience` is the name of the service that it belongs to.
+        """
+        read, handle, allows = self._reader(), self.handle, self.allows
 
         async def answer(request: Request[Any, Any, Any]) -> ASGIResponse:
             scope = request.scope
             path, headers = scope["path_params"], scope["headers"]
-            caller = await require_caller(self.allows, authenticate, header_of(headers, b"authorization"))
+            shown = header_of(headers, b"authorization")
+            caller = await require_caller(allows, authenticate, shown, audience=audience)
             if self.owner is not None:
                 await require_owner(self.owner, caller, path)
             address = (scope.get("client") or ("",))[0]

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import escape
 from typing import Any, Final
 
@@ -33,18 +33,28 @@ SECURITY: Final = {
 def render(document: Document, address: str) -> str:
     """The page; `address` is where the document itself is found."""
     info = document["info"]
+    return frame(
+        info["title"],
+        [
+            f"<p>Version {escape(info['version'])}. {escape(info['description'])}</p>",
+            f'<p>As OpenAPI: <a href="{escape(address)}">{escape(address)}</a></p>',
+            *_navigation(document),
+            *_operations(document),
+            *_schemas(document),
+        ],
+    )
+
+
+def frame(title: str, parts: Iterable[str]) -> str:
+    """A page of this style, to be answered with SECURITY."""
     return "\n".join(
         [
             "<!doctype html>",
             '<html lang="en"><head><meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{escape(info['title'])}</title><style>{_STYLE}</style></head><body>",
-            f"<h1>{escape(info['title'])} <small>{escape(info['version'])}</small></h1>",
-            f"<p>{escape(info['description'])}</p>",
-            f'<p>As OpenAPI: <a href="{escape(address)}">{escape(address)}</a></p>',
-            *_navigation(document),
-            *_operations(document),
-            *_schemas(document),
+            f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>",
+            f"<h1>{escape(title)}</h1>",
+            *parts,
             "</body></html>",
         ]
     )
@@ -114,6 +124,8 @@ def _command(method: str, path: str, operation: Document) -> str:
         if parameter["in"] == "path":
             path = path.replace(f"{{{parameter['name']}}}", parameter["example"])
     words = [f"curl -i -X {method} http://127.0.0.1:8080{path}"]
+    if {} not in operation["security"]:
+        words.append('-H "Authorization: Bearer $TOKEN"')
     words += [
         f"-H '{parameter['name']}: {parameter['example']}'"
         for parameter in operation["parameters"]

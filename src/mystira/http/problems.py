@@ -57,6 +57,7 @@ _TABLE: Final = (
     Code("step_refused", 409, "The step cannot be taken now", "Settle each of `reasons`, then ask again."),
     Code("certificate_invalid", 409, "The certificate cannot be trusted", "Verify again."),
     Code("version_mismatch", 412, "The record has changed", "Read it again, then repeat the change."),
+    Code("code_void", 410, "No code opens anything by this request", "Ask for a new code."),
     Code("body_too_large", 413, "The body is too large", "Send less than the limit in `detail`."),
     Code("unsupported_media_type", 415, "The body is not of a type taken here", "See the header Accept."),
     Code("unknown_field", 422, "No such property", "Leave `path` out, or look up its spelling."),
@@ -69,8 +70,10 @@ _TABLE: Final = (
         "missing_parent", 422, "The record that `path` names is not there", "Make it first, or name another."
     ),
     Code("not_representable", 422, "A value cannot be kept exactly", "Change `path`."),
+    Code("wrong_code", 422, "This is not the code that was mailed", "Look at the letter, and type it again."),
     Code("idempotency_key_reused", 422, "The key belongs to another request", "Use a new key."),
     Code("precondition_required", 428, "The header If-Match is missing", "Send the ETag of what you read."),
+    Code("too_often", 429, "It was asked for too often", "Wait as long as Retry-After says."),
     Code("throttled", 429, "The store asked to be asked less often", "Wait as long as Retry-After says."),
     Code("internal_error", 500, "Something is wrong on our side", "Report the correlation id."),
     Code("unreadable_record", 500, "The record does not fit the model", "Report the correlation id."),

@@ -10,7 +10,7 @@ from typing import Final
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 
 from manystore import errors as engine
-from mystira.domain.errors import ContendedError, DomainError
+from mystira.domain.errors import ContendedError, DomainError, TooOftenError
 from mystira.http.problems import ProblemError
 
 _INTERNAL: Final = "The request could not be carried out; whether it changed anything is not known."
@@ -35,6 +35,11 @@ def _(error: DomainError) -> ProblemError:
 @refusal.register
 def _(error: ContendedError) -> ProblemError:
     return ProblemError(error.code, str(error), headers=retry_after(1.0))
+
+
+@refusal.register
+def _(error: TooOftenError) -> ProblemError:
+    return ProblemError(error.code, str(error), headers=retry_after(error.retry_after))
 
 
 @refusal.register

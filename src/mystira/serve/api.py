@@ -9,17 +9,19 @@ from typing import Final
 import uvicorn
 
 from manystore.errors import DrainingError
-from mystira.errors import AddressError, SettingError
-from mystira.gateways.idempotency import IdempotencyKeys, RedisIdempotencyKeys, open_idempotency_keys
+from mystira.clients.service_key import keep_service_key
+from mystira.errors import AddressError
+from mystira.gateways.outside import OpenedOutside, Outside, open_outside
 from mystira.http.application import make_application
-from mystira.http.callers import OPERATOR, Caller
+from mystira.http.authentication import Authenticator
 from mystira.http.entrance import Application
 from mystira.platform import Platform, open_platform
 from mystira.serve.protocol import ProblemProtocol
 from mystira.serve.signals import told_to_stop
 from mystira.services.admin import admin_api
-from mystira.services.app_api import app_api
+from mystira.services.app_api import app_api, reception_of
 from mystira.services.health import Probe, health
+from mystira.services.mailbox import mailbox_service
 from mystira.settings import Settings
 from mystira.supervisor import announce_ready, inherited_socket
 
@@ -28,19 +30,27 @@ GRACE_SECONDS: Final = 2
 _BACKLOG: Final = 2048
 
 
-def compose(platform: Platform, keys: IdempotencyKeys, probes: dict[str, Probe]) -> Application:
-    """The application: both services and the health of this process."""
-    services = [app_api(platform, keys), admin_api(platform)]
-    return make_application(services, [health(probes)], authenticate=_trust)
+def compose(platform: Platform, outside: Outside, probes: dict[str, Probe]) -> Application:
+    """The application: both services, the health of this process, and the mailbox where there is one.
+
+    Raises FolderError and SettingError where the service key can be neither read nor made.
+    """
+    key = keep_service_key(platform.settings)
+    reception = reception_of(platform, service_key=key)
+    authenticate = Authenticator(
+        reception.sign_ins, reception.accounts, key=key, clock=platform.clock, terms=reception.terms
+    )
+    services = [app_api(platform, outside, service_key=key), admin_api(platform)]
+    others = [health(probes)]
+    if outside.mailbox is not None:
+        others.append(mailbox_service(outside.mailbox))
+    return make_application(services, others, authenticate=authenticate)
 
 
-async def _trust(shown: str | None) -> Caller:
-    """Whoever reaches the port runs the platform."""
-    return OPERATOR
-
-
-def probes_of(platform: Platform, keys: RedisIdempotencyKeys) -> dict[str, Probe]:
-    """What an API process depends on. Without Redis only creations with an Idempotency-Key are refused."""
+def probes_of(platform: Platform, outside: OpenedOutside) -> dict[str, Probe]:
+    """What an API process depends on. Without Redis nobody new is let in, and creations with an
+    Idempotency-Key are refused; all else goes on.
+    """
 
     async def leases() -> None:
         for kind in platform.family:
@@ -51,22 +61,19 @@ def probes_of(platform: Platform, keys: RedisIdempotencyKeys) -> dict[str, Probe
     return {
         "documents": Probe(ask=lambda: platform.documents.note("health")),
         "postgres": Probe(ask=lambda: platform.tables.note("health")),
-        "redis": Probe(ask=keys.ping, needed=False),
+        "redis": Probe(ask=outside.keys.ping, needed=False),
         "leases": Probe(ask=leases),
     }
 
 
 async def serve_api(settings: Settings) -> None:
     """Serve until told to stop. Raises SettingError, AddressError, UnavailableError."""
-    if settings.redis_url is None:
-        problem = "is missing, and no Redis is running for this data folder"
-        raise SettingError(source="MYSTIRA_REDIS_URL", problem=problem)
     with told_to_stop() as told, listening(settings) as listener:
         async with (
             open_platform(settings, role="api") as platform,
-            open_idempotency_keys(settings.redis_url) as keys,
+            open_outside(settings, platform.clock) as outside,
         ):
-            application = compose(platform, keys, probes_of(platform, keys))
+            application = compose(platform, outside, probes_of(platform, outside))
             readying = asyncio.create_task(platform.keep_ready(), name="ready")
             try:
                 await ApiServer(application).serve_until(told, listener)

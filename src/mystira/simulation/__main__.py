@@ -1,7 +1,8 @@
 """One process of the traffic: `python -m mystira.simulation ORDERS REPORTS`.
 
-ORDERS is a file with what to do; REPORTS the number of an inherited file descriptor, to which a line is
-written now and then with how it goes. SIGTERM and SIGINT stop the load, not the answers that are due.
+ORDERS is a file with what to do, and the variable MYSTIRA_SERVICE_KEY the platform's key; REPORTS the number
+of an inherited file descriptor, to which a line is written now and then with how it goes. SIGTERM and SIGINT
+stop the load, not the answers that are due.
 """
 
 import asyncio
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import msgspec
 
+from mystira.clients.service_tokens import ServiceCredentials
+from mystira.simulation.processes import KEY_VARIABLE
 from mystira.simulation.traffic import Orders, Tally, make_traffic
 
 
@@ -27,7 +30,8 @@ async def _work(orders: Orders, reports: int) -> None:
     def tell(tally: Tally) -> None:
         os.write(reports, msgspec.json.encode(tally) + b"\n")
 
-    tell(await make_traffic(orders, stop, tell))
+    credentials = ServiceCredentials(os.environ[KEY_VARIABLE])
+    tell(await make_traffic(orders, credentials, stop, tell))
 
 
 if __name__ == "__main__":

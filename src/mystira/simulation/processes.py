@@ -18,6 +18,8 @@ from mystira.simulation.traffic import Orders, Tally
 _STOPPING: Final = ((signal.SIGTERM, 30.0),)
 _REPORT_LIMIT: Final = 4 * 1024 * 1024
 """Bytes of one report; a histogram of every operation has some thousands."""
+KEY_VARIABLE: Final = "MYSTIRA_SERVICE_KEY"
+"""By which each process is handed the platform's key: unlike its orders, it is not written down."""
 
 
 class TrafficError(Exception):
@@ -92,24 +94,30 @@ class TrafficProcesses:
 
 
 @contextlib.asynccontextmanager
-async def traffic_processes(folder: Path, orders: Sequence[Orders]) -> AsyncIterator[TrafficProcesses]:
-    """Start a process for each order; none is left when the block ends. Their logs are kept in `folder`."""
+async def traffic_processes(
+    folder: Path, orders: Sequence[Orders], *, service_key: str
+) -> AsyncIterator[TrafficProcesses]:
+    """Start a process for each order; none is left when the block ends. Their logs are kept in `folder`.
+
+    They ask as whoever runs the platform, by its key, since each speaks for many families.
+    """
     started: list[TrafficProcess] = []
     try:
         for each in orders:
-            process = await _start(folder, each)
+            process = await _start(folder, each, service_key)
             started.append(process)
         yield TrafficProcesses(started)
     finally:
         await asyncio.shield(asyncio.gather(*(process.stop() for process in started)))
 
 
-async def _start(folder: Path, orders: Orders) -> TrafficProcess:
+async def _start(folder: Path, orders: Orders, service_key: str) -> TrafficProcess:
     path = _write_orders(folder, orders)
     reading, writing = os.pipe()
     program = Program(
         name=f"traffic-{orders.number}",
         command=(sys.executable, "-m", "mystira.simulation", str(path), str(writing)),
+        environment={KEY_VARIABLE: service_key},
         descriptors=(writing,),
     )
     try:

@@ -17,6 +17,7 @@ import msgspec
 
 from manystore.clock import SystemClock
 from mystira.clients.service import Service
+from mystira.clients.service_tokens import Credentials
 from mystira.simulation.families import Family
 from mystira.simulation.latency import Latencies
 from mystira.simulation.ledger import Ledger
@@ -161,10 +162,12 @@ async def _is_set_within(stop: asyncio.Event, seconds: float) -> bool:
         return False
 
 
-async def make_traffic(orders: Orders, stop: asyncio.Event, tell: Callable[[Tally], None]) -> Tally:
+async def make_traffic(
+    orders: Orders, credentials: Credentials, stop: asyncio.Event, tell: Callable[[Tally], None]
+) -> Tally:
     """Carry out orders in this process; `tell` hears four times a second how it goes."""
     with Ledger(orders.ledger) as ledger:
-        async with Service.at(orders.url) as service:
+        async with Service.at(orders.url, credentials) as service:
             traffic = Traffic(orders, service, ledger)
             telling = asyncio.create_task(_tell_often(traffic, tell))
             try:

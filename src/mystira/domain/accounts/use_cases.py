@@ -42,8 +42,10 @@ async def create_account(
     clock: Clock,
     account_id: str | None = None,
     maker: MakeId = make_id,
+    role: Role = Role.GUEST,
 ) -> Stored[Account]:
-    """Sign somebody up: a guest on a free subscription, under the id given or one from `maker`.
+    """Sign somebody up on a free subscription, under the id given or one from `maker`. Those who did not
+    prove that the address is theirs are guests.
 
     Raises NotUniqueError (e-mail, external identity) and AlreadyExistsError.
     """
@@ -55,6 +57,7 @@ async def create_account(
         email=new.email,
         external_user_id=new.external_user_id,
         display_name=new.display_name,
+        role=role,
         settings=merge_patch(Settings(), new.settings),
         subscription=Subscription(start_date=now),
         last_login_at=now,

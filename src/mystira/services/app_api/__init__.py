@@ -1,29 +1,62 @@
-"""The App API: what players' apps ask. Accounts and profiles; signing in and owning come with the game."""
+"""The App API: what players' apps ask: to be let in, and for what is theirs."""
 
+import datetime as dt
+import random
 from typing import Final
 
 from mystira.domain.forms import RecordId
-from mystira.gateways.idempotency import IdempotencyKeys
+from mystira.domain.signing_in.kind import PENDING_SIGNUPS, SIGN_INS
+from mystira.domain.signing_in.model import PendingSignup, SignIn
+from mystira.domain.signing_in.sign_ins import Terms
+from mystira.domain.signing_in.use_cases import Reception
+from mystira.gateways.outside import Outside
 from mystira.http.service import PathParameter, Service
 from mystira.platform import Platform
 from mystira.services.app_api.accounts import account_operations
 from mystira.services.app_api.answers import PREFIX
 from mystira.services.app_api.profiles import profile_operations
+from mystira.services.app_api.signing_in import signing_in_operations
+from mystira.settings import Settings
 
 _DESCRIPTION: Final = (
-    "Accounts and profiles. Every record has a version, which is its ETag: changes name the version that "
-    "they were made to. Refusals are problem documents whose code never changes its meaning."
+    "Signing in, accounts and profiles. Every record has a version, which is its ETag: changes name the "
+    "version that they were made to. Refusals are problem documents whose code never changes its meaning."
 )
 
 
-def app_api(platform: Platform, keys: IdempotencyKeys) -> Service:
+def reception_of(platform: Platform, *, service_key: str) -> Reception:
+    """Where people are let in to a platform."""
+    return Reception(
+        accounts=platform.accounts,
+        pending=platform.repository(PendingSignup, PENDING_SIGNUPS),
+        sign_ins=platform.repository(SignIn, SIGN_INS),
+        key=service_key,
+        clock=platform.clock,
+        randomness=random.SystemRandom(),
+        terms=terms_of(platform.settings),
+    )
+
+
+def terms_of(settings: Settings) -> Terms:
+    """How long sign-ins last."""
+    return Terms(
+        idle=dt.timedelta(days=settings.sign_in_idle_days), longest=dt.timedelta(days=settings.sign_in_days)
+    )
+
+
+def app_api(platform: Platform, outside: Outside, *, service_key: str) -> Service:
     """The service over a platform."""
+    reception, keys = reception_of(platform, service_key=service_key), outside.keys
     return Service(
         name="appApi",
         prefix=PREFIX,
         title="Mystira App API",
         description=_DESCRIPTION,
-        operations=(*account_operations(platform, keys), *profile_operations(platform, keys)),
+        operations=(
+            *signing_in_operations(reception, outside, platform.settings),
+            *account_operations(platform, keys, reception.sign_ins),
+            *profile_operations(platform, keys),
+        ),
         path_parameters={
             "accountId": PathParameter(
                 meaning="The account's id.", form=RecordId, example="01941f29-7c00-7aaa-9aaa-aaaaaaaaaaaa"
@@ -33,6 +66,7 @@ def app_api(platform: Platform, keys: IdempotencyKeys) -> Service:
             ),
         },
         tags={
+            "signing in": "Coming in by a code that is mailed, and going out again.",
             "accounts": "Who signed up, with settings, a subscription and completed scenarios.",
             "profiles": "Who plays under an account, with the badges earned.",
         },

@@ -16,6 +16,7 @@ from mystira.domain.accounts.model import (
 )
 from mystira.domain.forms import ContentId
 from mystira.domain.profiles.use_cases import release_profiles
+from mystira.domain.signing_in.sign_ins import SignIns, end_sign_ins
 from mystira.gateways.idempotency import IdempotencyKeys
 from mystira.http.callers import OWN_ACCOUNT, SIGNED_IN, SUPER_STAFF
 from mystira.http.etags import etag, expected_version
@@ -43,8 +44,8 @@ class CompletedScenario(
 class AccountRoutes:
     """What each operation on accounts does."""
 
-    def __init__(self, platform: Platform, keys: IdempotencyKeys) -> None:
-        self._accounts, self._profiles = platform.accounts, platform.profiles
+    def __init__(self, platform: Platform, keys: IdempotencyKeys, sign_ins: SignIns) -> None:
+        self._accounts, self._profiles, self._sign_ins = platform.accounts, platform.profiles, sign_ins
         self._clock, self._keys = platform.clock, keys
 
     async def create(self, call: Call[NewAccount]) -> Answer:
@@ -87,11 +88,12 @@ class AccountRoutes:
         return show_record(AccountView, changed)
 
     async def delete(self, call: Call[Nothing]) -> Answer:
-        """Delete an account, letting go of its profiles."""
+        """Delete an account, letting go of its profiles and ending its sign-ins."""
         expected = await expected_version(call.demand, lambda: self._read(call))
         release = functools.partial(release_profiles, self._profiles, clock=self._clock)
+        end = functools.partial(end_sign_ins, self._sign_ins)
         await use_cases.delete_account(
-            self._accounts, call.path["accountId"], releases=(release,), expected=expected
+            self._accounts, call.path["accountId"], releases=(release, end), expected=expected
         )
         return show_nothing()
 
@@ -111,9 +113,11 @@ class AccountRoutes:
         return show_record(AccountView, changed)
 
 
-def account_operations(platform: Platform, keys: IdempotencyKeys) -> tuple[Operation[Any], ...]:
+def account_operations(
+    platform: Platform, keys: IdempotencyKeys, sign_ins: SignIns
+) -> tuple[Operation[Any], ...]:
     """What can be asked about accounts."""
-    routes = AccountRoutes(platform, keys)
+    routes = AccountRoutes(platform, keys, sign_ins)
     return (*_many(routes), *_one(routes), *_parts(routes))
 
 
@@ -186,7 +190,9 @@ def _one(routes: AccountRoutes) -> tuple[Operation[Any], ...]:
             path="/accounts/{accountId}",
             name="deleteAccount",
             summary="Delete an account",
-            description="Its profiles stay and belong to no account from then on.",
+            description=(
+                "Its profiles stay and belong to no account from then on. Nobody is signed in to it any more."
+            ),
             takes=Nothing,
             handle=routes.delete,
             answers={204: None},
