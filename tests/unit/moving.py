@@ -68,10 +68,12 @@ class Scene:
             objects=self.objects,
         )
 
-    def node(self, name: str) -> Leases:
+    def node(self, name: str, *, drain_limit: float = 2.0) -> Leases:
         """Another process's knowledge of the phases."""
         placements = list(self.family.values())
-        return Leases(placements, node=name, clock=self.clock, lease=LEASE, poll=0.02, drain_limit=2.0)
+        return Leases(
+            placements, node=name, clock=self.clock, lease=LEASE, poll=0.02, drain_limit=drain_limit
+        )
 
     def repository(self, leases: Leases | None = None) -> Repository[Person]:
         """The people as a use case holds them."""

@@ -135,8 +135,7 @@ async def _length(folder: Path) -> int:
 
 async def settle(scene: Scene) -> None:
     """Let another node look at the kind until it takes writes again, as any node does."""
-    node = scene.node("node-9")
-    node._drain_limit = 0.0
+    node = scene.node("node-9", drain_limit=0.0)
     for _ in range(5):
         if (await node.refresh("people")).takes_writes:
             return

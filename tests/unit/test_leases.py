@@ -10,13 +10,17 @@ from manystore.placement import (
     Leases,
     Phase,
     Placement,
+    Roll,
     State,
     announce,
     await_acknowledgements,
+    beating,
+    commit,
     read_state,
     step,
     undo,
 )
+from manystore.placement.drains import patience
 from manystore.stores.memory import MemoryStore
 from manystore.testing.samples import PEOPLE
 from tests.unit.clocks import ManualClock
@@ -132,20 +136,73 @@ async def test_no_write_begins_while_draining(placement: Placement, clock: Manua
             pytest.fail("wrote while draining")
 
 
-async def test_an_abandoned_drain_is_undone_by_whoever_looks_long_enough(
+async def test_an_abandoned_drain_is_undone_by_whoever_looks_within_a_lease(
     placement: Placement, clock: ManualClock
 ) -> None:
-    """A coordinator that died after its announcement stops nobody for longer than the limit."""
-    leases = node(placement, clock, drain_limit=3.0)
+    """A coordinator that died after its announcement stops nobody for longer; woken, it decides nothing."""
+    leases = node(placement, clock)
     state = await leases.refresh("people")
-    await announce(placement, state, Phase.DUAL_WRITE_TARGET_READ)
+    draining = await announce(placement, state, Phase.DUAL_WRITE_TARGET_READ)
+    assert draining is not None
     assert not (await leases.refresh("people")).takes_writes
-    clock.advance(2.9)
+    clock.advance(patience(LEASE) - 0.1)
     assert not (await leases.refresh("people")).takes_writes
     clock.advance(0.2)
     after = await leases.refresh("people")
     assert after.takes_writes
     assert (after.phase, after.epoch) == (Phase.DUAL_WRITE_SOURCE_READ, state.epoch + 2)
+    assert patience(LEASE) + 0.1 < LEASE
+    assert await commit(placement, draining, Phase.DUAL_WRITE_TARGET_READ, clock.now()) is None
+
+
+async def test_a_drain_that_shows_life_is_let_be_until_its_limit(
+    placement: Placement, clock: ManualClock
+) -> None:
+    """However long it takes, nobody undoes it while somebody is at it; once it takes too long, they do."""
+    leases = node(placement, clock, drain_limit=9.0)
+    state = await leases.refresh("people")
+    draining = await announce(placement, state, Phase.DUAL_WRITE_TARGET_READ)
+    assert draining is not None
+    began = clock.monotonic()
+    async with beating(placement, draining, clock=clock, lease=LEASE):
+        while not (await leases.refresh("people")).takes_writes:
+            assert clock.monotonic() - began < 9.0 + LEASE
+            await asyncio.sleep(0)
+    assert clock.monotonic() - began >= 9.0
+
+
+async def test_a_drain_is_undone_when_its_beats_end(placement: Placement, clock: ManualClock) -> None:
+    """Beats count from the last one that was seen to come, not from the announcement."""
+    leases = node(placement, clock, drain_limit=1e9)
+    state = await leases.refresh("people")
+    draining = await announce(placement, state, Phase.DUAL_WRITE_TARGET_READ)
+    assert draining is not None
+    async with beating(placement, draining, clock=clock, lease=LEASE):
+        for _ in range(20):
+            assert not (await leases.refresh("people")).takes_writes
+            await asyncio.sleep(0)
+    assert not (await leases.refresh("people")).takes_writes
+    clock.advance(patience(LEASE) + 0.01)
+    assert (await leases.refresh("people")).takes_writes
+
+
+async def test_the_roll_is_called_before_writes_are_stopped(placement: Placement, clock: ManualClock) -> None:
+    """A node that died is waited for while writes flow, and struck off; a living one has only to beat."""
+    dead, living = node(placement, clock, "dead"), node(placement, clock, "living")
+    for leases in (dead, living):
+        await leases.refresh("people")
+    state = await read_state(placement)
+    roll = Roll(placement, state, clock=clock, lease=LEASE)
+    keeping = asyncio.create_task(living.keep())
+    await roll.call()
+    assert [each.name for each in await placement.source.notes("nodes/")] == ["nodes/people/living"]
+    draining = await announce(placement, state, Phase.DUAL_WRITE_TARGET_READ)
+    assert draining is not None
+    began = clock.monotonic()
+    await roll.acknowledged(draining.epoch)
+    assert clock.monotonic() - began < LEASE / 2
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
 
 
 async def test_waiting_for_a_cut_over_ends_with_the_patience(

@@ -1,5 +1,6 @@
 """The step that changes the truth, forward or back: the same code with the stores exchanged.
 
+    roll        hear from every node, where the store cannot fence by itself         writes flow
     passes      compare what changed since the basis, until little is left          writes flow
     announce    epoch + 1, the old truth admits nothing                             ─┐
     wait        for leases, where the store cannot fence by itself                   │
@@ -8,7 +9,7 @@
     commit      epoch + 2, the other store is the truth                             ─┘
 
 Whatever fails before the commit undoes the announcement. Whoever dies before it leaves a drain that any
-node undoes; whoever dies after it has decided, and any node finishes.
+node undoes within a lease (see `placement.drains`); whoever dies after it has decided, and any node finishes.
 """
 
 import asyncio
@@ -28,9 +29,10 @@ from manystore.moves.verify import Basis, Verification, Verifier
 from manystore.placement import (
     Phase,
     Placement,
+    Roll,
     State,
     announce,
-    await_acknowledgements,
+    beating,
     commit,
     undo,
 )
@@ -65,6 +67,8 @@ class _Step(msgspec.Struct, frozen=True):
     phase: Phase
     track: Track
     clock: Clock
+    lease: float
+    roll: Roll
     is_overridden: bool
     overridden: list[str]
 
@@ -110,13 +114,16 @@ async def cut_over(
     With `is_overridden` it moves all the same, and says what it found.
     """
     track = Track(placement, state, clock=clock, randomness=randomness)
-    step = _Step(placement, state, phase, track, clock, is_overridden, [])
+    roll = Roll(placement, state, clock=clock, lease=lease)
+    step = _Step(placement, state, phase, track, clock, lease, roll, is_overridden, [])
+    if track.truth.fencing == "lease":
+        await roll.call()
     passes, checked, basis = await _approach(step, basis)
     began = clock.monotonic()
     draining = await announce(placement, state, phase)
     if draining is None:
         raise step.refused("The phase was changed by somebody else meanwhile: look again.")
-    new, last = await _flip(step, draining, basis, lease, drain_limit)
+    new, last = await _flip(step, draining, basis, drain_limit)
     pause = clock.monotonic() - began
     log.info("move.cut_over", kind=placement.kind.name, phase=phase.value, epoch=new.epoch, pause=pause)
     return CutOver(
@@ -141,13 +148,14 @@ async def _approach(step: _Step, basis: Basis) -> tuple[int, int, Basis]:
     return passes, checked, basis
 
 
-async def _flip(
-    step: _Step, draining: State, basis: Basis, lease: float, drain_limit: float
-) -> tuple[State, Verification]:
+async def _flip(step: _Step, draining: State, basis: Basis, drain_limit: float) -> tuple[State, Verification]:
     """Drain, check and commit while writes wait; whatever fails before the commit lets them go on."""
     try:
-        async with asyncio.timeout(drain_limit):
-            last = await _drain(step, draining, basis, lease)
+        async with (
+            asyncio.timeout(drain_limit),
+            beating(step.placement, draining, clock=step.clock, lease=step.lease),
+        ):
+            last = await _drain(step, draining, basis)
             new = await commit(step.placement, draining, step.phase, step.clock.now())
     except BaseException as error:
         await asyncio.shield(_let_go(step.placement, draining))
@@ -159,10 +167,10 @@ async def _flip(
     return new, last
 
 
-async def _drain(step: _Step, draining: State, basis: Basis, lease: float) -> Verification:
+async def _drain(step: _Step, draining: State, basis: Basis) -> Verification:
     """Bring the copy to where the truth stopped, and look once more at what changed last."""
     if step.track.truth.fencing == "lease":
-        await await_acknowledgements(step.placement, draining, clock=step.clock, lease=lease)
+        await step.roll.acknowledged(draining.epoch)
     # Only now is the head final: every write under an older epoch is in the log or will be refused.
     await step.track.reach(await step.track.truth.head(step.placement.kind))
     reasons = queue_reasons(await step.track.queue.entries()) + await rogue_reasons(step.track)

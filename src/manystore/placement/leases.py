@@ -17,39 +17,26 @@ import msgspec
 
 from manystore.clock import Clock
 from manystore.errors import DrainingError, UnavailableError, UnknownKindError
+from manystore.placement.drains import DrainWatch
 from manystore.placement.phases import Placement, Side, State
+from manystore.placement.registers import WATCH, Attendance, attendance_prefix
 from manystore.placement.transitions import read_state, undo
 from manystore.stores.store import Store
 
 _BEATS_PER_LEASE: Final = 4
-_WATCH_WHILE_DRAINING: Final = 0.01
-"""Seconds between two looks at a state in which writes wait; this is part of the pause that users feel."""
-
-
-class Attendance(msgspec.Struct, frozen=True):
-    """What a node last said: a counter that moves with every beat, and the epoch that it acknowledges."""
-
-    beat: int
-    acknowledged: int
-
-
-def attendance_prefix(placement: Placement) -> str:
-    """Under which notes of the truth the nodes of a kind register."""
-    return f"nodes/{placement.kind.name}/"
 
 
 class _Holding:
     """What one node holds of one kind."""
 
-    def __init__(self, placement: Placement) -> None:
-        self.placement = placement
+    def __init__(self, placement: Placement, drain: DrainWatch) -> None:
+        self.placement, self.drain = placement, drain
         self.state: State | None = None
         self.good_until = float("-inf")
         self.beat_at = float("-inf")
         self.beats = 0
         self.acknowledged = 0
         self.writing: dict[int, int] = {}
-        self.draining_since: tuple[int, float] | None = None
         self.refreshing: asyncio.Task[State] | None = None
         self.refreshing_next: asyncio.Task[State] | None = None
 
@@ -62,7 +49,8 @@ class _Holding:
 class Leases:
     """All that one node knows of the states of its kinds.
 
-    `lease` is in seconds; an announced cut-over that is not decided after `drain_limit` seconds is undone.
+    `lease` is in seconds. A cut-over whose coordinator shows no life for most of a lease is undone, and so is
+    one that is not decided after `drain_limit` seconds (see `drains`).
     """
 
     def __init__(
@@ -75,9 +63,12 @@ class Leases:
         poll: float = 0.1,
         drain_limit: float = 10.0,
     ) -> None:
-        self._holdings = {placement.kind.name: _Holding(placement) for placement in placements}
+        self._holdings = {
+            each.kind.name: _Holding(each, DrainWatch(each, clock, lease=lease, limit=drain_limit))
+            for each in placements
+        }
         self._node, self._clock, self._lease = node, clock, lease
-        self._poll, self._drain_limit = min(poll, lease / _BEATS_PER_LEASE), drain_limit
+        self._poll = min(poll, lease / _BEATS_PER_LEASE)
 
     async def state(self, kind: str) -> State:
         """The state as last read, however old; asks only if it was never read. Enough for reading."""
@@ -102,7 +93,7 @@ class Leases:
             reason = "this node could not renew its lease"
             raise UnavailableError(subject=kind, reason=reason, retry_after=self._lease)
         if not state.takes_writes:
-            raise DrainingError(subject=kind, reason="its truth is moving", retry_after=_WATCH_WHILE_DRAINING)
+            raise DrainingError(subject=kind, reason="its truth is moving", retry_after=WATCH)
         # From here to the increment there is no await: the lease and the mark are one step.
         holding.writing[state.epoch] = holding.writing.get(state.epoch, 0) + 1
         try:
@@ -172,13 +163,7 @@ class Leases:
         return await self._mind_the_drain(holding, state)
 
     async def _mind_the_drain(self, holding: _Holding, state: State) -> State:
-        if state.takes_writes:
-            holding.draining_since = None
-            return state
-        now = self._clock.monotonic()
-        if holding.draining_since is None or holding.draining_since[0] != state.epoch:
-            holding.draining_since = (state.epoch, now)
-        if now - holding.draining_since[1] < self._drain_limit:
+        if not await holding.drain.is_abandoned(state):
             return state
         await undo(holding.placement, state)
         holding.state = await read_state(holding.placement, expected=state.truth)
@@ -206,7 +191,7 @@ class Leases:
         while not (state := await self.refresh(kind)).takes_writes:
             if self._clock.monotonic() >= deadline:
                 raise DrainingError(subject=kind, reason="its truth is moving", retry_after=1.0)
-            await self._clock.sleep(_WATCH_WHILE_DRAINING)
+            await self._clock.sleep(WATCH)
         return state
 
     async def keep(self) -> None:
@@ -247,32 +232,3 @@ class Leases:
             return self._holdings[kind]
         except KeyError:
             raise UnknownKindError(kind=kind) from None
-
-
-async def await_acknowledgements(
-    placement: Placement, draining: State, *, clock: Clock, lease: float
-) -> None:
-    """Wait until no node can still write under an epoch before `draining`.
-
-    Every registered node has either acknowledged the epoch or let its lease run out, seen as a beat that
-    does not move for longer than a lease (a tenth more, for clocks that do not run alike). Nodes gone that
-    way are taken off the register.
-    """
-    truth, prefix = placement.truth(draining), attendance_prefix(placement)
-    first_seen: dict[str, tuple[int, float]] = {}
-    while True:
-        waiting = False
-        for note in await truth.notes(prefix):
-            said = msgspec.json.decode(note.value, type=Attendance)
-            if said.acknowledged >= draining.epoch:
-                continue
-            beat, since = first_seen.setdefault(note.name, (said.beat, clock.monotonic()))
-            if beat != said.beat:
-                first_seen[note.name] = (said.beat, clock.monotonic())
-            elif clock.monotonic() - since > lease * 1.1:
-                await truth.drop_note(note.name, expected=note.revision)
-                continue
-            waiting = True
-        if not waiting:
-            return
-        await clock.sleep(_WATCH_WHILE_DRAINING)
