@@ -14,6 +14,7 @@ import asyncpg
 from manystore.errors import NotRepresentableError
 from manystore.records import Record
 from manystore.stores.postgres.bulk import BATCH
+from manystore.stores.postgres.claims import table_claims
 from manystore.stores.postgres.codec import Rows
 from manystore.stores.postgres.connections import Connections
 from manystore.stores.postgres.kinds import MappedKind
@@ -69,6 +70,7 @@ class _Trial(NamedTuple):
 class _Examiner:
     def __init__(self, mapped: MappedKind, connection: Any) -> None:
         self._mapped, self._connection = mapped, connection
+        self._table_claims = table_claims(mapped.mapping, mapped.codec.names)
         self._examined = self._unfit_count = 0
         self._unfit: list[NotRepresentableError] = []
 
@@ -141,10 +143,17 @@ class _Examiner:
             ]
             values, keys = [value for value, _ in claims], [key for _, key in claims]
             await self._connection.execute(_CLAIM, unique.name, unique.ignoring_case, values, keys)
+        for claim in self._table_claims:
+            claimed = [(claim.of(trial.rows.root), trial.record.key) for trial in trials]
+            values = [value for value, _ in claimed if value is not None]
+            keys = [key for value, key in claimed if value is not None]
+            await self._connection.execute(_CLAIM, claim.name, False, values, keys)
 
     async def verdict(self) -> Examination:
         rows = await self._connection.fetch(_TWINS, SAMPLES)
-        fields = {unique.name: unique.field for unique in self._mapped.kind.uniques}
+        refusals = self._mapped.refusals
+        fields = {claim.name: refusals.field_guarded_by(claim.name) for claim in self._table_claims}
+        fields |= {unique.name: unique.field for unique in self._mapped.kind.uniques}
         twins = tuple(
             Twins(unique=row[0], field=fields[row[0]], value=row[1], keys=tuple(row[2])) for row in rows
         )

@@ -92,6 +92,10 @@ class Refusals:
             return self._fields[error.constraint_name]
         return self._columns.get((error.table_name, error.column_name), "$")
 
+    def field_guarded_by(self, constraint: str) -> str:
+        """The property that a constraint or unique index is about."""
+        return self._fields.get(constraint, "$")
+
 
 def _known_columns(mapping: Mapping) -> Iterator[tuple[tuple[str, str], str]]:
     for name, column in mapping.columns.items():
