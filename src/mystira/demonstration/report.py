@@ -14,7 +14,7 @@ from mystira.simulation.witness import Tally
 PAUSE_LIMIT: Final = 1.0
 """Seconds for which nobody's writes may stand still at a change of truth."""
 TAKEN_OVER_LIMIT: Final = 3.0
-"""The same where the coordinator was killed while writes waited: nodes let them go on within a lease (2 s)."""
+"""The same where the coordinator was killed while writes waited: nodes let them go on within 2 s, a lease."""
 
 
 class Cut(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
