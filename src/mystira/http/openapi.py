@@ -48,7 +48,10 @@ _REQUEST_HEADERS: Final[dict[str, Document]] = {
         "example": "1c0f6f2e-94a8-4d3e-9c1b-0f6f2e94a84d",
     },
     "X-Actor": {
-        "description": "Who asks; `operator` where it is missing.",
+        "description": (
+            "Who asks, where a program of the platform does; `operator` where it is missing. Of people "
+            "the account is written down, whatever stands here."
+        ),
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9@._:+-]{1,100}$"},
         "example": "operator",
     },

@@ -25,8 +25,11 @@ class Unmasking(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def actor_of(call: Call[Any]) -> str:
-    """Who asks. Raises ProblemError for a name that could not be written down as it is."""
-    # The header is believed because whoever reaches this API is trusted, until staff sign in.
+    """Who asks, to be written down. Raises ProblemError for a name that could not be, as it is."""
+    if call.caller.account_id is not None:
+        # Somebody who is signed in is who they are, whatever they call themselves.
+        return f"account:{call.caller.account_id}"
+    # A program of the platform speaks for whoever runs it, whose name only it can know.
     actor = call.header("x-actor")
     if actor is None:
         return _UNNAMED
