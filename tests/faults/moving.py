@@ -126,9 +126,9 @@ class Stage:
         words = ({"id": f"word-{number:08}", "meaning": f"meaning {number}"} for number in range(count))
         assert await self.source.adopt(WORDS, words) == count
 
-    async def ask(self, action: Action, kind: Kind = WORDS) -> None:
+    async def ask(self, action: Action, kind: Kind = WORDS, *, reason: str | None = None) -> None:
         """Ask for an action, as the Admin API would."""
-        await self.board(kind).request(action, task_id=uuid.uuid4().hex, actor="test")
+        await self.board(kind).request(action, task_id=uuid.uuid4().hex, actor="test", reason=reason)
 
     async def ended(self, watched: Watched, until: Callable[[Task], bool], kind: Kind = WORDS) -> Task:
         """Watch the present task until something is true of it, or it has ended."""
