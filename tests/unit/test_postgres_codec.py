@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql as pg
 
 from manystore.errors import DeclarationError, NotRepresentableError
 from manystore.instants import spell_instant
-from manystore.records import Content, Field, FieldType, Kind, Label, canonical
+from manystore.records import Content, Field, FieldType, Kind, Label, canonical, find_unspeakable
 from manystore.stores.postgres import Mapping
 from manystore.stores.postgres.codec import Codec, Rows
 from manystore.stores.postgres.layout import array_literal
@@ -100,6 +100,50 @@ def test_names_that_become_one_in_jsonb_stay_two() -> None:
     contents: list[Content] = [{"\ud800": None, "\x00": []}, {"\x00": [], "\ud800": None}]
     for extra in contents:
         assert canonical(carried(PEOPLE_CODEC, person(0, extra=extra))) == canonical(person(0, extra=extra))
+
+
+NO_JSON: tuple[Any, ...] = (
+    float("nan"),
+    float("inf"),
+    "\ud83d\ude00",
+    10**5000,
+    b"bytes",
+    dt.date(2024, 1, 1),
+    {1: "one"},
+    {"\ud83d\ude00": 1},
+    {"list": [{"deep": float("nan")}]},
+    ["\ud83d\ude00"],
+)
+
+
+@pytest.mark.parametrize("value", NO_JSON, ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize("codec", [PEOPLE_CODEC, GADGETS_CODEC], ids=["people", "gadgets"])
+def test_what_json_cannot_say_is_never_plain(codec: Codec, value: Any) -> None:
+    """Wherever it stands, alone or in a part, such a value makes the store look at the whole record."""
+    fields = [*codec.mapping.kind.fields, Field(name="odd", type=FieldType.JSON, label=Label.INTERNAL)]
+    for field in fields:
+        inner = {each.name: value for each in field.fields}
+        for misplaced in [
+            value,
+            [value],
+            *({name: value} for name in inner),
+            *([{name: value}] for name in inner),
+        ]:
+            content = {"id": KEY, "name": "A", field.name: misplaced}
+            if find_unspeakable(content) is None:
+                continue
+            try:
+                is_plain = codec.encode(KEY, content).is_plain
+            except (NotRepresentableError, ValueError, TypeError):
+                continue
+            assert not is_plain, content
+
+
+def test_a_record_under_another_key_is_not_plain() -> None:
+    """The key is part of what is seen on the way."""
+    content = {"id": KEY, "email": "a@example.org", "name": "A", "address": {"city": None}, "pets": None}
+    assert PEOPLE_CODEC.encode(KEY, content).is_plain
+    assert not PEOPLE_CODEC.encode(key_of(1), content).is_plain
 
 
 @given(PEOPLE_CONTENTS)

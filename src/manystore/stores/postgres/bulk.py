@@ -56,7 +56,7 @@ class Bulk:
         self._outcomes: dict[int, Outcome] = {}
 
     async def apply(self, records: Sequence[Record], note: Note | None) -> list[Outcome]:
-        """See Store.apply; the records have been checked."""
+        """See Store.apply. Raises InvalidRecordError before anything is written."""
         tasks = self._encode(records)
         if note is None and len(tasks) <= FEW:
             await self._apply_few(tasks)
@@ -68,15 +68,29 @@ class Bulk:
         return [self._outcomes[at] for at in range(len(records))]
 
     def _encode(self, records: Sequence[Record]) -> list[Task]:
+        """Make rows of what fits, refuse the rest. Raises InvalidRecordError for what is no record at all."""
         tasks: list[Task] = []
         for at, record in enumerate(records):
             try:
-                content = record.content
-                rows = None if content is None else self._mapped.codec.encode(record.key, content)
-                tasks.append(Task(at, record, rows))
+                tasks.append(Task(at, record, self._rows(record)))
             except NotRepresentableError as error:
                 self._outcomes[at] = Refused(error)
         return tasks
+
+    def _rows(self, record: Record) -> Rows | None:
+        kind, key, content = self._mapped.kind, record.key, record.content
+        kind.check_key(key)
+        if content is None:
+            return None
+        try:
+            rows = self._mapped.codec.encode(key, content)
+        except Exception:
+            # What is no record may fail in any way, and is to be called what it is.
+            kind.check(key, content)
+            raise
+        if not rows.is_plain:
+            kind.check(key, content)
+        return rows
 
     # -- a few ---------------------------------------------------------------------------------------
 

@@ -35,11 +35,12 @@ class Rows(NamedTuple):
     """A record as rows. `root` has the key, the other columns in their order, then the residue.
 
     `parts` follow the mapping: for a OnePart its row or None, for lists their rows, each of which begins
-    with its ordinal.
+    with its ordinal. `is_plain` says that every value was seen to be one of JSON's on the way.
     """
 
     root: Row
     parts: list[Any]
+    is_plain: bool
 
 
 class Codec:
@@ -77,22 +78,25 @@ class Codec:
             ) from None
         if met != len(content):
             left = keep_unknown(content, self._known, left)
-        return Rows([key, *values, self._residue((left, *lefts))], parts)
+        residue, is_plain = self._spell_leftovers((left, *lefts))
+        return Rows([key, *values, residue], parts, is_plain and content.get("id") == key)
 
-    def _residue(self, lefts: tuple[Leftover | None, ...]) -> str | None:
-        """The residue in writing; most records of a kind have one of a few, or none."""
+    def _spell_leftovers(self, lefts: tuple[Leftover | None, ...]) -> tuple[str | None, bool]:
+        """The residue, which is one of a few in most records of a kind, and whether nothing was peculiar."""
         if lefts.count(None) == len(lefts):
-            return None
+            return None, True
         text = self._remembered.get(lefts)
-        if text is None:
-            left = Leftover.of(*lefts)
-            residue = left.residue()
-            text = _spell({MASKS: sorted(left.masks), **residue} if left.masks else residue)
-            if len(self._remembered) < _MAX_REMEMBERED and all(
-                each is None or each.is_shared for each in lefts
-            ):
-                self._remembered[lefts] = text
-        return text
+        if text is not None:
+            return text, True
+        is_plain = all(left is None or left.is_shared for left in lefts)
+        whole = Leftover.of(*lefts)
+        if not whole:
+            return None, is_plain
+        residue = whole.residue()
+        text = _spell({MASKS: sorted(whole.masks), **residue} if whole.masks else residue)
+        if is_plain and len(self._remembered) < _MAX_REMEMBERED:
+            self._remembered[lefts] = text
+        return text, is_plain
 
     def decode(self, row: Sequence[Any]) -> Record:
         """The record of a row as `statements` selects it: key, version, residue, columns, parts."""

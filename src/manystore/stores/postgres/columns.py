@@ -14,7 +14,15 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 
 from manystore.records import Content, Field, canonical
-from manystore.stores.postgres.values import NO_FILL, Lossy, Unfit, ValueCodec, is_exact_text, value_codec
+from manystore.stores.postgres.values import (
+    NO_FILL,
+    Lossy,
+    Opaque,
+    Unfit,
+    ValueCodec,
+    is_exact_text,
+    value_codec,
+)
 
 Residue = dict[str, Any]
 Row = list[Any]
@@ -32,7 +40,8 @@ _ABSENT: Final = repeat(_Absent())
 class Leftover:
     """What one object has that its columns do not say.
 
-    One that `is_shared` says the same of many objects, and is never changed; see `own`.
+    One that `is_shared` says the same of many objects, and is never changed. One that is not, be there
+    anything left over or nothing, says that the object has values of which not all has been seen.
     """
 
     __slots__ = ("is_shared", "kept", "masks", "missing", "null", "parts")
@@ -134,6 +143,9 @@ class Columns:
                 left.kept[name] = values[at]
                 if column.masks:
                     left.masks.append(name)
+                column = column.column
+            elif column.__class__ is Opaque:
+                left = Leftover.of(left)
                 column = column.column
             values[at] = column
         return Encoded(values, left, shape.met)

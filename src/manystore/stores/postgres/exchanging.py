@@ -38,7 +38,7 @@ class Exchange(Bulk):
             """
 
     async def apply_together(self, records: Sequence[Record]) -> list[Outcome]:
-        """See Store.apply_together; the records have been checked."""
+        """See Store.apply_together. Raises InvalidRecordError before anything is written."""
         tasks = self._encode(records)
         if len(tasks) < len(records):
             unfit = next(iter(self._outcomes.values()))

@@ -79,7 +79,7 @@ class _OneCodec(PartCodec):
             raise unfit.within(self.name) from None
         if met != len(value):
             inner = keep_unknown(value, self._known, inner)
-        return row, self._within(inner) if inner else None
+        return row, self._within(inner) if inner else inner
 
     def _within(self, inner: Leftover) -> Leftover:
         if (known := self._outer.get(inner)) is not None:
@@ -169,16 +169,17 @@ class _ManyCodec(_ListCodec):
             return self._encode_no_list(content)
         if not isinstance(value, (list, tuple)):
             raise Unfit(f"{type(value).__name__} where a list of objects should be", self.name)
-        residues: dict[str, Residue] = {}
-        rows = [self._encode_item(ordinal, item, residues) for ordinal, item in enumerate(value)]
+        lefts: dict[str, Leftover] = {}
+        rows = [self._encode_item(ordinal, item, lefts) for ordinal, item in enumerate(value)]
         self._check_keys(rows)
-        if not residues:
+        if not lefts:
             return rows, None
         left = Leftover()
-        left.parts[self.name] = residues
+        if residues := {ordinal: inner.residue() for ordinal, inner in lefts.items() if inner}:
+            left.parts[self.name] = residues
         return rows, left
 
-    def _encode_item(self, ordinal: int, item: Any, residues: dict[str, Residue]) -> Row:
+    def _encode_item(self, ordinal: int, item: Any, lefts: dict[str, Leftover]) -> Row:
         path = f"{self.name}[{ordinal}]"
         if not isinstance(item, dict):
             raise Unfit(f"{type(item).__name__} where an object should be", path)
@@ -188,8 +189,8 @@ class _ManyCodec(_ListCodec):
             raise unfit.within(path) from None
         if met != len(item):
             inner = keep_unknown(item, self._known, inner)
-        if inner:
-            residues[str(ordinal)] = inner.residue()
+        if inner is not None:
+            lefts[str(ordinal)] = inner
         return [ordinal, *row]
 
     def is_settled(self, row: Sequence[Any], at: int) -> bool:

@@ -247,13 +247,11 @@ class PostgresStore:
     ) -> list[Outcome]:
         """See Store.apply. Many records take several transactions, of which the last stores the note."""
         mapped = self._mapped(kind)
-        _check(kind, records)
         return await Bulk(mapped, self._connections).apply(records, note)
 
     async def apply_together(self, kind: Kind, records: Sequence[Record]) -> list[Outcome]:
         """See Store.apply_together. A kind's foreign keys should not point to its unique columns."""
         mapped = self._mapped(kind)
-        _check(kind, records)
         return await Exchange(mapped, self._connections).apply_together(records)
 
     async def examine(self, kind: Kind, batches: AsyncIterator[Sequence[Record]]) -> Examination:
@@ -309,11 +307,3 @@ class PostgresStore:
     async def drop_notes(self, notes: Sequence[Note]) -> list[bool]:
         """See Store.drop_notes. One statement."""
         return await self._ledger.drop_notes(notes)
-
-
-def _check(kind: Kind, records: Iterable[Record]) -> None:
-    for record in records:
-        if record.content is None:
-            kind.check_key(record.key)
-        else:
-            kind.check(record.key, record.content)

@@ -7,6 +7,7 @@ value does *masks* its column: `find` must not believe it.
 """
 
 import datetime as dt
+import math
 import re
 import unicodedata
 from collections.abc import Callable
@@ -47,8 +48,14 @@ class Lossy(NamedTuple):
     masks: bool
 
 
+class Opaque(NamedTuple):
+    """A column that says all of its value, of which nobody has seen on the way that it is one of JSON's."""
+
+    column: Any
+
+
 class ValueCodec(NamedTuple):
-    """`encode` takes a value that is not null to what the driver writes, or to Lossy, or raises Unfit.
+    """`encode` takes a value that is not null to what the driver writes, Lossy or Opaque, or raises Unfit.
 
     `decode` takes what the driver reads, if it is not null, to the value; None where they are the same.
     `fill` stands in a column that takes no null for a value that is null or not there; None where the column
@@ -108,8 +115,6 @@ def _exact_type(carrier: sa.types.TypeEngine[Any]) -> type | None:
             return str
         case sa.Boolean():
             return bool
-        case sa.Double():
-            return float
     return None
 
 
@@ -161,7 +166,7 @@ def _fill_of(column: sa.Column[Any], encode: _Encode) -> Any:
         filled = encode(value if isinstance(value, (str, bool, int, float, list, dict)) else str(value))
     except Unfit as unfit:
         raise DeclarationError(subject=f"default of {column}", reason=unfit.reason) from unfit
-    return filled.column if isinstance(filled, Lossy) else filled
+    return filled.column if isinstance(filled, (Lossy, Opaque)) else filled
 
 
 # -- text ----------------------------------------------------------------------------------------------
@@ -278,7 +283,7 @@ def _integer_encoder(carrier: sa.Integer, fallback: _Fallback) -> _Encode:
 def _number_encoder(fallback: _Fallback) -> _Encode:
     def encode(value: Any) -> Any:
         if isinstance(value, float):
-            return value
+            return value if math.isfinite(value) else Opaque(value)
         if isinstance(value, bool) or not isinstance(value, int):
             raise Unfit(f"{type(value).__name__} where a number should be")
         try:
@@ -293,6 +298,7 @@ def _number_encoder(fallback: _Fallback) -> _Encode:
 # -- JSON ----------------------------------------------------------------------------------------------
 
 _encode_json: Final = msgspec.json.Encoder(order="sorted").encode
+_NAMES: Final = frozenset({str})
 _PLAIN: Final = frozenset({str, bool, int, type(None)})
 # What jsonb cannot take or does not give back, in the text that msgspec writes: an escaped NUL, minus zero,
 # and floats with a positive exponent, which numeric prints as integers. Text may look like one by chance.
@@ -311,15 +317,17 @@ def _json_encoder(field_type: FieldType) -> _Encode:
             text = _encode_json(value)
         except (UnicodeEncodeError, OverflowError, msgspec.MsgspecError):
             return _encode_unusual(value, masks)
-        if type(value) is dict and _PLAIN.issuperset(map(type, value.values())):
-            is_suspect = b"\\u0000" in text
-        else:
-            is_suspect = _SUSPECT.search(text) is not None
-        if is_suspect:
+        is_plain = (
+            type(value) is dict
+            and _NAMES.issuperset(map(type, value))
+            and _PLAIN.issuperset(map(type, value.values()))
+        )
+        if b"\\u0000" in text if is_plain else _SUSPECT.search(text):
             return _encode_unusual(value, masks)
         column = text.decode()
-        is_odd = masks and not column.isascii() and has_odd_case(column)
-        return Lossy(column, masks=True) if is_odd else column
+        if masks and not column.isascii() and has_odd_case(column):
+            return Lossy(column, masks=True)
+        return column if is_plain else Opaque(column)
 
     return encode
 
@@ -334,7 +342,7 @@ def _encode_json_strings(value: Any) -> Any:
 def _encode_unusual(value: Any, masks: bool) -> Any:
     settled = settle(value)
     text = canonical(settled).decode()
-    return text if canonical(value).decode() == text else Lossy(text, masks)
+    return Opaque(text) if canonical(value).decode() == text else Lossy(text, masks)
 
 
 def settle(value: Any) -> Any:
