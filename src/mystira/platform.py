@@ -13,6 +13,7 @@ import random
 import secrets
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -21,6 +22,7 @@ import structlog
 from manystore.clock import Clock, SystemClock
 from manystore.dual_write import CopyWriter, DualWrite
 from manystore.errors import UnavailableError, UnknownKindError
+from manystore.followers.reaction import Handler, Reaction
 from manystore.followers.runner import Lag, SyncRunner, read_lag
 from manystore.followers.sync import Track
 from manystore.moves.actions import Mover
@@ -40,9 +42,22 @@ from manystore.stores.sqlite import SqliteStore
 from manystore.stores.store import Store
 from mystira.domain.accounts.kind import ACCOUNTS
 from mystira.domain.accounts.model import Account
+from mystira.domain.badges.kind import BADGES
+from mystira.domain.badges.model import Badge
+from mystira.domain.compass.kind import COMPASS_TRACKINGS
+from mystira.domain.compass.model import CompassTracking
 from mystira.domain.profiles.kind import USER_PROFILES
 from mystira.domain.profiles.model import UserProfile
 from mystira.domain.records import Entity
+from mystira.domain.scenarios.kind import SCENARIOS
+from mystira.domain.scenarios.model import Scenario
+from mystira.domain.scores.kind import PLAYER_SCENARIO_SCORES
+from mystira.domain.scores.model import PlayerScenarioScore
+from mystira.domain.sessions.ending import follow_session
+from mystira.domain.sessions.kind import GAME_SESSIONS
+from mystira.domain.sessions.model import GameSession
+from mystira.domain.sessions.play import Play
+from mystira.domain.sessions.stories import Stories
 from mystira.errors import SettingError
 from mystira.placement import (
     PHASE_NAMES,
@@ -114,6 +129,8 @@ class Platform:
         self._random = random.Random(secrets.randbits(64))  # noqa: S311 - jitter, not secrets
         self.accounts: Final = self.repository(Account, ACCOUNTS)
         self.profiles: Final = self.repository(UserProfile, USER_PROFILES)
+        self.play: Final = self._play()
+        self.reactions: Final = (self._reaction("play", GAME_SESSIONS, partial(follow_session, self.play)),)
         self.objects: Final = ObjectStorage.in_folder(settings.objects_path)
         self.certificates: Final = CertificateFolder(settings.objects_path / "certificates")
         self.mover: Final = Mover(
@@ -123,6 +140,31 @@ class Platform:
             randomness=self._random,
             lease=settings.lease_seconds,
             objects=self.objects,
+        )
+
+    def _play(self) -> Play:
+        return Play(
+            sessions=self.repository(GameSession, GAME_SESSIONS),
+            scores=self.repository(PlayerScenarioScore, PLAYER_SCENARIO_SCORES),
+            accounts=self.accounts,
+            profiles=self.profiles,
+            badges=self.repository(Badge, BADGES),
+            trackings=self.repository(CompassTracking, COMPASS_TRACKINGS),
+            stories=Stories(self.repository(Scenario, SCENARIOS), self.clock),
+            clock=self.clock,
+            dice=random.SystemRandom(),
+        )
+
+    def _reaction(self, name: str, kind: Kind, handle: Handler) -> Reaction:
+        """What is done after each change of a kind, by one worker at a time."""
+        return Reaction(
+            name,
+            self.family[kind.name],
+            handle,
+            self.leases,
+            owner=self.node,
+            clock=self.clock,
+            randomness=self._random,
         )
 
     def repository(self, model: type[E], kind: Kind) -> Repository[E]:
@@ -219,6 +261,8 @@ class Platform:
         worker = MoveWorker(placements, self.mover, owner=self.node, clock=self.clock, workflows=workflows)
         async with asyncio.TaskGroup() as group:
             group.create_task(runner.run(), name="followers")
+            for reaction in self.reactions:
+                group.create_task(reaction.run(), name=reaction.name)
             group.create_task(worker.run(), name="moves")
             for placement in placements:
                 if isinstance(placement.target, SplitStore):

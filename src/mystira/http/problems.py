@@ -43,6 +43,7 @@ _TABLE: Final = (
         "Sign in, and send the token you were given.",
     ),
     Code("not_allowed", 403, "The caller may not do this", "Ask somebody whose role allows it."),
+    Code("not_entitled", 403, "The account has no access to this", "Subscribe, or buy what holds it."),
     Code("not_found", 404, "There is no such record", "Look up its id; it may have been deleted."),
     Code("unknown_kind", 404, "There is no such kind", "Ask for the list of kinds."),
     Code("unknown_route", 404, "There is nothing under this path", "Look it up in the documentation."),
@@ -54,6 +55,13 @@ _TABLE: Final = (
     Code(
         "request_in_progress", 409, "The first request with this key is under way", "Ask again in a moment."
     ),
+    Code("scene_not_current", 409, "The players are in another scene", "Read the session, and go on there."),
+    Code("wrong_step", 409, "The scene is left in another way", "Look at the scene's `step`."),
+    Code("session_not_in_progress", 409, "The session is not in progress", "Resume it, or start anew."),
+    Code("session_not_paused", 409, "The session is not paused", "There is nothing to resume."),
+    Code("session_ended", 409, "The session ended before, in another way", "Start the story anew."),
+    Code("session_not_playable", 409, "The session cannot be played on", "Start the story anew."),
+    Code("story_changed", 409, "The story no longer has this scene", "End the session, and start anew."),
     Code("step_refused", 409, "The step cannot be taken now", "Settle each of `reasons`, then ask again."),
     Code("certificate_invalid", 409, "The certificate cannot be trusted", "Verify again."),
     Code("version_mismatch", 412, "The record has changed", "Read it again, then repeat the change."),
@@ -69,6 +77,7 @@ _TABLE: Final = (
     Code(
         "missing_parent", 422, "The record that `path` names is not there", "Make it first, or name another."
     ),
+    Code("too_young", 422, "The story is for older players", "Choose another story, or an older group."),
     Code("not_representable", 422, "A value cannot be kept exactly", "Change `path`."),
     Code("wrong_code", 422, "This is not the code that was mailed", "Look at the letter, and type it again."),
     Code("idempotency_key_reused", 422, "The key belongs to another request", "Use a new key."),

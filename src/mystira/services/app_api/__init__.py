@@ -2,19 +2,30 @@
 
 import datetime as dt
 import random
-from typing import Final
+from typing import Any, Final
 
-from mystira.domain.forms import RecordId
+from manystore.repository import Repository
+from mystira.domain.accounts.model import Account
+from mystira.domain.forms import ContentId, RecordId
+from mystira.domain.scenarios.kind import SCENARIOS
+from mystira.domain.scenarios.model import Scenario
 from mystira.domain.signing_in.kind import PENDING_SIGNUPS, SIGN_INS
 from mystira.domain.signing_in.model import PendingSignup, SignIn
 from mystira.domain.signing_in.sign_ins import Terms
 from mystira.domain.signing_in.use_cases import Reception
+from mystira.gateways.idempotency import IdempotencyKeys
 from mystira.gateways.outside import Outside
+from mystira.http.operations import Operation
 from mystira.http.service import PathParameter, Service
 from mystira.platform import Platform
 from mystira.services.app_api.accounts import account_operations
 from mystira.services.app_api.answers import PREFIX
+from mystira.services.app_api.badges import badge_operations
+from mystira.services.app_api.owners import profile_owner
 from mystira.services.app_api.profiles import profile_operations
+from mystira.services.app_api.scenarios import ScenarioSummary, scenario_operations
+from mystira.services.app_api.scores import score_operations
+from mystira.services.app_api.sessions import session_operations
 from mystira.services.app_api.signing_in import signing_in_operations
 from mystira.settings import Settings
 
@@ -56,6 +67,7 @@ def app_api(platform: Platform, outside: Outside, *, service_key: str) -> Servic
             *signing_in_operations(reception, outside, platform.settings),
             *account_operations(platform, keys, reception.sign_ins),
             *profile_operations(platform, keys),
+            *_play_operations(platform, keys),
         ),
         path_parameters={
             "accountId": PathParameter(
@@ -64,10 +76,34 @@ def app_api(platform: Platform, outside: Outside, *, service_key: str) -> Servic
             "profileId": PathParameter(
                 meaning="The profile's id.", form=RecordId, example="01941f29-7c00-7bbb-9bbb-bbbbbbbbbbbb"
             ),
+            "scenarioId": PathParameter(
+                meaning="The story's id.", form=ContentId, example="the-lost-lantern"
+            ),
+            "sessionId": PathParameter(
+                meaning="The session's id.", form=RecordId, example="01941f29-7c00-7ccc-9ccc-cccccccccccc"
+            ),
         },
         tags={
             "signing in": "Coming in by a code that is mailed, and going out again.",
             "accounts": "Who signed up, with settings, a subscription and completed scenarios.",
             "profiles": "Who plays under an account, with the badges earned.",
+            "stories": "What can be played.",
+            "play": "Sessions, step by step; what they came to, and the badges that they brought.",
         },
     )
+
+
+def _play_operations(platform: Platform, keys: IdempotencyKeys) -> tuple[Operation[Any], ...]:
+    play, owner = platform.play, profile_owner(platform.profiles)
+    summaries = Repository(ScenarioSummary, SCENARIOS, platform.leases, platform.clock)
+    return (
+        *scenario_operations(summaries, play.stories),
+        *session_operations(play, keys, may_play=_everybody),
+        *score_operations(play.scores, owner),
+        *badge_operations(play, owner),
+    )
+
+
+async def _everybody(account: Account, scenario: Scenario) -> bool:
+    """Access to every story: no bundle is asked yet."""
+    return True

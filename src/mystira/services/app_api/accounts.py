@@ -16,6 +16,7 @@ from mystira.domain.accounts.model import (
 )
 from mystira.domain.forms import ContentId
 from mystira.domain.profiles.use_cases import release_profiles
+from mystira.domain.sessions.reading import sessions_release
 from mystira.domain.signing_in.sign_ins import SignIns, end_sign_ins
 from mystira.gateways.idempotency import IdempotencyKeys
 from mystira.http.callers import OWN_ACCOUNT, SIGNED_IN, SUPER_STAFF
@@ -47,6 +48,7 @@ class AccountRoutes:
     def __init__(self, platform: Platform, keys: IdempotencyKeys, sign_ins: SignIns) -> None:
         self._accounts, self._profiles, self._sign_ins = platform.accounts, platform.profiles, sign_ins
         self._clock, self._keys = platform.clock, keys
+        self._end_play = sessions_release(platform.play.sessions, platform.play.scores, clock=platform.clock)
 
     async def create(self, call: Call[NewAccount]) -> Answer:
         """Sign somebody up."""
@@ -88,12 +90,15 @@ class AccountRoutes:
         return show_record(AccountView, changed)
 
     async def delete(self, call: Call[Nothing]) -> Answer:
-        """Delete an account, letting go of its profiles and ending its sign-ins."""
+        """Delete an account with its sessions, letting go of its profiles and ending its sign-ins."""
         expected = await expected_version(call.demand, lambda: self._read(call))
         release = functools.partial(release_profiles, self._profiles, clock=self._clock)
         end = functools.partial(end_sign_ins, self._sign_ins)
         await use_cases.delete_account(
-            self._accounts, call.path["accountId"], releases=(release, end), expected=expected
+            self._accounts,
+            call.path["accountId"],
+            releases=(release, end, self._end_play),
+            expected=expected,
         )
         return show_nothing()
 
@@ -191,7 +196,7 @@ def _one(routes: AccountRoutes) -> tuple[Operation[Any], ...]:
             name="deleteAccount",
             summary="Delete an account",
             description=(
-                "Its profiles stay and belong to no account from then on. Nobody is signed in to it any more."
+                "Its profiles stay and belong to no account from then on; its sessions go with it. Nobody is signed in to it any more."
             ),
             takes=Nothing,
             handle=routes.delete,
