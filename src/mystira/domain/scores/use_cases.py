@@ -104,7 +104,8 @@ async def release_scores(scores: Scores, session_id: str, *, now: dt.datetime) -
     """
 
     def alter(score: PlayerScenarioScore) -> PlayerScenarioScore:
-        if score.game_session_id != session_id:
+        # Old data may spell an id in capitals, which the search for it does not mind.
+        if (score.game_session_id or "").lower() != session_id.lower():
             return score
         return msgspec.structs.replace(score, game_session_id=None)
 
