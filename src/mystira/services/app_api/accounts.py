@@ -196,7 +196,8 @@ def _one(routes: AccountRoutes) -> tuple[Operation[Any], ...]:
             name="deleteAccount",
             summary="Delete an account",
             description=(
-                "Its profiles stay and belong to no account from then on; its sessions go with it. Nobody is signed in to it any more."
+                "Its profiles stay and belong to no account from then on; its sessions go with it. "
+                "Nobody is signed in to it any more."
             ),
             takes=Nothing,
             handle=routes.delete,
