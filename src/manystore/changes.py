@@ -15,6 +15,12 @@ Cosmos DB (mark, layout, a number for each range of the feed).
 """
 
 START: Position = ()
+"""The beginning of the log, or of what is still there of it."""
+
+
+def cut_name(kind: str) -> str:
+    """The note of a store that tells up to where the kind's log was cut, in the store's own spelling."""
+    return f"log/{kind}/cut"
 
 
 class Change(msgspec.Struct, frozen=True):

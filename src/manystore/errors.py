@@ -11,6 +11,7 @@
     │   ├── UniqueError             another record holds the same value
     │   ├── MissingParentError      the record that this one points to is not there
     │   └── NotRepresentableError   a value that the store cannot hold exactly
+    ├── LogCutError                 changes that a reader has not seen were removed from the log
     ├── UnavailableError            try again later; nothing is known to be written
     │   ├── ThrottledError          the store asked to wait
     │   └── DrainingError           a cut-over is under way; the wait is short
@@ -127,6 +128,14 @@ class NotRepresentableError(RefusedError):
     def __init__(self, *, store: str, kind: str, key: str, field: str, reason: str) -> None:
         self.store, self.kind, self.key, self.field, self.reason = store, kind, key, field, reason
         super().__init__(store=store, kind=kind, key=key, field=field, reason=reason)
+
+
+class LogCutError(ManystoreError):
+    """The log of {kind} in {store} has been cut beyond {position}, where its reader stands: copy all anew."""
+
+    def __init__(self, *, store: str, kind: str, position: tuple[int, ...]) -> None:
+        self.store, self.kind, self.position = store, kind, position
+        super().__init__(store=store, kind=kind, position=position)
 
 
 class UnavailableError(ManystoreError):

@@ -30,6 +30,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWar
 class _OnServer(Terms):
     partitions: ClassVar[int] = 1
     watches = False
+    cuts_logs = False
 
     @pytest.fixture
     async def store(self, server: CosmosServer, database: str) -> AsyncIterator[Store]:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 import msgspec
 
 from manystore.changes import START, Change, ChangeBatch, Position
-from manystore.errors import StaleEpochError, UnavailableError, UniqueError, VersionConflictError
+from manystore.errors import LogCutError, StaleEpochError, UnavailableError, UniqueError, VersionConflictError
 from manystore.former import as_declared
 from manystore.paging import page_of
 from manystore.records import Content, Kind, Record, Unique, canonical, parse
@@ -51,6 +51,7 @@ class _Drawer:
         self.held: dict[str, _Held] = {}
         self.claims: dict[tuple[str, str], str] = {}
         self.log: list[Change] = []
+        self.cut = 0
         self.fence: Fence | None = None
         self.rogues: list[RogueWrite] = []
 
@@ -256,13 +257,25 @@ class MemoryStore:
 
     async def changes(self, kind: Kind, after: Position, limit: int) -> ChangeBatch:
         """See Store.changes. A position is (number of changes read,)."""
-        (start,) = after if after != START else (0,)
-        found = tuple(self._drawer(kind).log[start : start + limit])
+        drawer = self._drawer(kind)
+        (start,) = after if after != START else (drawer.cut,)
+        if start < drawer.cut:
+            raise LogCutError(store=self.name, kind=kind.name, position=after)
+        found = tuple(drawer.log[start - drawer.cut :][:limit])
         return ChangeBatch(found, (start + len(found),))
 
     async def head(self, kind: Kind) -> Position:
         """See Store.head."""
-        return (len(self._drawer(kind).log),)
+        drawer = self._drawer(kind)
+        return (drawer.cut + len(drawer.log),)
+
+    async def cut_log(self, kind: Kind, upto: Position, limit: int) -> int:
+        """See Store.cut_log."""
+        drawer = self._drawer(kind)
+        removed = max(0, min(upto[0] - drawer.cut, len(drawer.log) - 1, limit)) if upto != START else 0
+        drawer.cut += removed
+        del drawer.log[:removed]
+        return removed
 
     # -- behind the engine's back ----------------------------------------------------------------------
 

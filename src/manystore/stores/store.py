@@ -217,10 +217,20 @@ class Store(Protocol):
     # -- the change log ------------------------------------------------------------------------------
 
     async def changes(self, kind: Kind, after: Position, limit: int) -> ChangeBatch:
-        """Up to about `limit` accepted writes after a position; none is skipped, however late it commits."""
+        """Up to about `limit` accepted writes after a position; none is skipped, however late it commits.
+
+        Raises LogCutError where entries after the position are gone (see `cut_log`), unless that is START.
+        """
 
     async def head(self, kind: Kind) -> Position:
         """A position that every write accepted before this call lies at or below."""
+
+    async def cut_log(self, kind: Kind, upto: Position, limit: int) -> int:
+        """Remove the oldest entries of the log at or below a position, at most `limit`; how many there were.
+
+        Whoever has not read them finds out when he asks for changes. The newest entry stays, so that the head
+        does not go back. Where the log is no list of entries (Cosmos DB's feed) nothing is removed.
+        """
 
     async def rogue_writes(self, kind: Kind) -> list[RogueWrite]:
         """Writes made behind the engine's back while the kind's fence did not admit writes here, by key.

@@ -17,7 +17,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
-from manystore.changes import START, Change, ChangeBatch, Position
+from manystore.changes import START, Change, ChangeBatch, Position, cut_name
+from manystore.errors import LogCutError
 from manystore.records import Kind
 from manystore.stores.postgres.connections import Connections
 from manystore.stores.store import Fence, Note, RogueWrite
@@ -25,8 +26,11 @@ from manystore.stores.store import Fence, Note, RogueWrite
 _LAST_OF_TRANSACTION: Final = sys.maxsize
 
 _CHANGES: Final = """
-    with horizon as materialized (select pg_snapshot_xmin(pg_current_snapshot()) as xmin)
-    select horizon.xmin, entry.xid, entry.seq, entry.key, entry.version
+    with horizon as materialized (
+        select pg_snapshot_xmin(pg_current_snapshot()) as xmin,
+               (select value from manystore.notes where name = $5) as cut
+    )
+    select horizon.xmin, entry.xid, entry.seq, entry.key, entry.version, horizon.cut
     from horizon left join lateral (
         select xid, seq, key, version from manystore.change_log
         where kind = $1 and xid < horizon.xmin and (xid, seq) > ($2::xid8, $3::bigint)
@@ -35,6 +39,24 @@ _CHANGES: Final = """
     """
 _HEAD: Final = """
     select xid, seq from manystore.change_log where kind = $1 order by xid desc, seq desc limit 1
+    """
+# Two who do this at once take turns by the locks of the rows: the second finds them gone and removes none.
+_CUT: Final = """
+    with gone as (
+        delete from manystore.change_log where ctid = any (array (
+            select e.ctid from manystore.change_log e
+            where e.kind = $1 and (e.xid, e.seq) <= ($2::xid8, $3::bigint) and (e.xid, e.seq) < (
+                select l.xid, l.seq from manystore.change_log l
+                where l.kind = $1 order by l.xid desc, l.seq desc limit 1
+            )
+            order by e.xid, e.seq limit $4
+        )) returning xid, seq
+    ), noted as (
+        insert into manystore.notes as note (name, value, revision)
+        select $5, convert_to(xid || ',' || seq, 'UTF8'), 1 from gone order by xid desc, seq desc limit 1
+        on conflict (name) do update set value = excluded.value, revision = note.revision + 1
+    )
+    select count(*) from gone
     """
 _FENCE: Final = "select epoch, admits, body from manystore.fences where kind = $1"
 _RAISE_FENCE: Final = "select manystore.raise_fence($1, $2::bigint, $3::bigint, $4::boolean, $5::bytea)"
@@ -101,13 +123,15 @@ async def store_note(connection: Any, note: Note) -> None:
 class Ledger:
     """Reads and writes the engine's rows. Methods raise UnavailableError; see Store for what they promise."""
 
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
+    def __init__(self, connections: Connections, store: str) -> None:
+        self._connections, self._store = connections, store
 
     async def changes(self, kind: Kind, after: Position, limit: int) -> ChangeBatch:
         """See Store.changes. A position is (transaction, number)."""
         xid, seq = after if after != START else (0, 0)
-        rows = await self._connections.fetch(_CHANGES, kind.name, xid, seq, limit)
+        rows = await self._connections.fetch(_CHANGES, kind.name, xid, seq, limit, cut_name(kind.name))
+        if after != START and rows[0][5] is not None and (xid, seq) < _read_cut(rows[0][5]):
+            raise LogCutError(store=self._store, kind=kind.name, position=after)
         found = [row for row in rows if row[1] is not None]
         changes = tuple(Change(row[3], row[4]) for row in found)
         if len(found) == limit:
@@ -118,6 +142,13 @@ class Ledger:
         """See Store.head."""
         rows = await self._connections.fetch(_HEAD, kind.name)
         return (rows[0][0], rows[0][1]) if rows else START
+
+    async def cut_log(self, kind: Kind, upto: Position, limit: int) -> int:
+        """See Store.cut_log."""
+        if upto == START:
+            return 0
+        arguments = (kind.name, *upto, limit, cut_name(kind.name))
+        return int(await self._connections.value(_CUT, *arguments))
 
     async def rogue_writes(self, kind: Kind) -> list[RogueWrite]:
         """See Store.rogue_writes. Evidence is a list of the rows written, with table and operation."""
@@ -175,6 +206,11 @@ class Ledger:
         """See Store.drop_notes."""
         names, revisions = [note.name for note in notes], [note.revision for note in notes]
         return _among(names, await self._connections.fetch(_DROP_NOTES, names, revisions))
+
+
+def _read_cut(value: bytes) -> tuple[int, int]:
+    xid, _, seq = value.decode().partition(",")
+    return int(xid), int(seq)
 
 
 def _among(names: Sequence[str], rows: Sequence[Any]) -> list[bool]:

@@ -79,7 +79,7 @@ class PostgresStore:
         self._connections = Connections(
             url, pool_size, name, keeps_statements=keeps_statements, direct_url=direct_url
         )
-        self._ledger = Ledger(self._connections)
+        self._ledger = Ledger(self._connections, name)
 
     async def open(self) -> None:
         """See Store.open. Raises UnavailableError also where a table is missing or captures no changes."""
@@ -267,6 +267,10 @@ class PostgresStore:
     async def head(self, kind: Kind) -> Position:
         """See Store.head."""
         return await self._ledger.head(kind)
+
+    async def cut_log(self, kind: Kind, upto: Position, limit: int) -> int:
+        """See Store.cut_log."""
+        return await self._ledger.cut_log(kind, upto, limit)
 
     async def rogue_writes(self, kind: Kind) -> list[RogueWrite]:
         """See Store.rogue_writes."""

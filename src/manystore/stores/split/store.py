@@ -206,6 +206,10 @@ class SplitStore:
         """See Store.head."""
         return await self._core.head(self._core_kind(kind))
 
+    async def cut_log(self, kind: Kind, upto: Position, limit: int) -> int:
+        """See Store.cut_log."""
+        return await self._core.cut_log(self._core_kind(kind), upto, limit)
+
     async def rogue_writes(self, kind: Kind) -> list[RogueWrite]:
         """See Store.rogue_writes: the core's, and what others wrote to sheets, with the sheets' versions."""
         found = await self._core.rogue_writes(self._core_kind(kind))

@@ -4,7 +4,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
-from manystore.changes import START, Change, ChangeBatch, Position
+from manystore.changes import START, Change, ChangeBatch, Position, cut_name
 from manystore.records import Kind, Record, is_plain_text
 from manystore.stores.sqlite.rows import COLUMNS, record_of
 from manystore.stores.store import Fence, KeyRange, KeyVersion, Note
@@ -77,13 +77,17 @@ def count(connection: sqlite3.Connection, kind: Kind) -> int:
     return int(living)
 
 
-def changes(connection: sqlite3.Connection, kind: Kind, after: Position, limit: int) -> ChangeBatch:
-    """Entries of the log after a position, which is a sequence."""
+def changes(connection: sqlite3.Connection, kind: Kind, after: Position, limit: int) -> ChangeBatch | None:
+    """Entries of the log after a position, which is a sequence; None where some of them were removed."""
     query = """
         select sequence, key, version from log where kind = ? and sequence > ? order by sequence limit ?
     """
     start = after[0] if after != START else 0
     rows = connection.execute(query, (kind.name, start, limit)).fetchall()
+    # Asked second: what is removed from now on was still among the rows.
+    cut = note(connection, cut_name(kind.name)).value
+    if after != START and start < int(cut or b"0"):
+        return None
     position = (rows[-1][0],) if rows else after
     return ChangeBatch(tuple(Change(key, version) for _, key, version in rows), position)
 

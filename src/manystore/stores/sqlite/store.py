@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from manystore.changes import ChangeBatch, Position
-from manystore.errors import UnavailableError
+from manystore.changes import START, ChangeBatch, Position
+from manystore.errors import LogCutError, UnavailableError
 from manystore.paging import cut_page
 from manystore.records import Content, Kind, Record
 from manystore.specifications import Page, Specification
@@ -222,7 +222,16 @@ class SqliteStore:
 
     async def changes(self, kind: Kind, after: Position, limit: int) -> ChangeBatch:
         """See Store.changes. A position is (sequence,)."""
-        return await self._reader.do(lambda connection: reads.changes(connection, kind, after, limit))
+        batch = await self._reader.do(lambda connection: reads.changes(connection, kind, after, limit))
+        if batch is None:
+            raise LogCutError(store=self.name, kind=kind.name, position=after)
+        return batch
+
+    async def cut_log(self, kind: Kind, upto: Position, limit: int) -> int:
+        """See Store.cut_log."""
+        if upto == START:
+            return 0
+        return await self._writer.do(lambda connection: writes.cut_log(connection, kind, upto[0], limit))
 
     async def head(self, kind: Kind) -> Position:
         """See Store.head."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from manystore.changes import cut_name
 from manystore.errors import StaleEpochError, UniqueError, VersionConflictError
 from manystore.former import former_forms
 from manystore.records import Kind, Record, canonical, parse
@@ -42,6 +43,10 @@ _UNSETTLED = """
 select key, former, version, body from unsettled join documents using (kind, key) where kind = ?
 """
 _SETTLE = "update documents set body = ?, escaped = ?, partition = ? where kind = ? and key = ?"
+_OLDEST = """
+select sequence from log where kind = :kind and sequence <= :upto
+and sequence < (select max(sequence) from log where kind = :kind) order by sequence limit :limit
+"""
 _WRITE_NOTE = """
 insert into notes (name, value, revision) values (?, ?, 1)
 on conflict (name) do update set value = excluded.value, revision = revision + 1
@@ -265,6 +270,15 @@ def index(connection: sqlite3.Connection, kind: Kind) -> None:
             _write_claims(connection, kind, key, set(), set(written.claims))
         last = rows[-1][0]
     connection.execute("replace into kinds (kind, declaration) values (?, ?)", (kind.name, declaration))
+
+
+def cut_log(connection: sqlite3.Connection, kind: Kind, upto: int, limit: int) -> int:
+    """Remove the oldest entries up to a sequence, but for the last of all, and note up to where."""
+    rows = connection.execute(_OLDEST, {"kind": kind.name, "upto": upto, "limit": limit}).fetchall()
+    if rows:
+        connection.executemany("delete from log where sequence = ?", rows)
+        connection.execute(_WRITE_NOTE, (cut_name(kind.name), str(rows[-1][0]).encode()))
+    return len(rows)
 
 
 def raise_fence(connection: sqlite3.Connection, kind: Kind, fence: Fence, expected: int | None) -> bool:

@@ -2,7 +2,10 @@
 
 import asyncio
 
-from manystore.changes import START
+import pytest
+
+from manystore.changes import START, Change, Position
+from manystore.errors import LogCutError
 from manystore.records import Record
 from manystore.stores.store import Store
 from manystore.testing.contract.terms import Terms, admit, newest, read_log
@@ -157,3 +160,45 @@ class LogContract(Terms):
         async with asyncio.timeout(30):
             _, seen = await asyncio.gather(write(), fetch())
         assert seen == 30
+
+    async def test_a_log_that_is_cut_tells_who_has_not_read_it(self, store: Store, second: Store) -> None:
+        """The oldest entries go, as many as asked for; a reader of before is refused, others are not."""
+        await admit(store, WORDS, PEOPLE)
+        await store.put(PEOPLE, key_of(1), person(1), expected=None, epoch=1)
+        _, beginning = await read_log(store, WORDS)
+        early, positions = list[Change](), list[Position]()
+        for number in range(6):
+            await store.put(WORDS, f"w{number}", word(f"w{number}"), expected=None, epoch=1)
+            changes, position = await read_log(store, WORDS, positions[-1] if positions else beginning)
+            early += changes
+            positions.append(position)
+        removed = await store.cut_log(WORDS, positions[3], 3)
+        if not self.cuts_logs:
+            assert removed == 0
+            return
+        assert removed == 3
+        assert await second.cut_log(WORDS, positions[3], 100) == 1
+        assert await store.cut_log(WORDS, positions[3], 100) == 0
+        for position in (beginning, *positions[:3]):
+            if position != START:
+                with pytest.raises(LogCutError, match="words"):
+                    await second.changes(WORDS, position, 10)
+        assert [change.key for change in (await read_log(second, WORDS, positions[3]))[0]] == ["w4", "w5"]
+        assert [change.key for change in (await read_log(second, WORDS))[0]] == ["w4", "w5"]
+        assert len((await read_log(store, PEOPLE))[0]) == 1
+
+    async def test_a_log_cut_to_its_end_keeps_its_head(self, store: Store) -> None:
+        """The newest entry stays, so who has read everything stands where he stood, and reads on."""
+        if not self.cuts_logs:
+            pytest.skip("there is nothing to be cut")
+        await admit(store, WORDS)
+        for number in range(5):
+            await store.put(WORDS, f"w{number}", word(f"w{number}"), expected=None, epoch=1)
+        head = await store.head(WORDS)
+        _, position = await read_log(store, WORDS)
+        assert await store.cut_log(WORDS, position, 100) == 4
+        assert await store.cut_log(WORDS, START, 100) == 0
+        assert await store.head(WORDS) == head
+        await store.put(WORDS, "more", word("more"), expected=None, epoch=1)
+        assert [change.key for change in (await read_log(store, WORDS, position))[0]] == ["more"]
+        assert await store.head(WORDS) > head

@@ -19,6 +19,9 @@ class Terms(abc.ABC):
     quarantines: ClassVar[frozenset[str]] = frozenset()
     """The traps of `samples.awkward_people` that are refused with NotRepresentableError, not carried."""
 
+    cuts_logs: ClassVar[bool] = True
+    """Whether the log is a list of entries, from which old ones can be removed."""
+
     watches: ClassVar[bool] = True
     """Whether the store notices each write of others when it is made; else it sees what lies there when it
     looks, and so neither what was removed nor what was overwritten before that."""
