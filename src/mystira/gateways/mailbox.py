@@ -46,7 +46,8 @@ redis.call('LPUSH', letters, ARGV[2])
 redis.call('LTRIM', letters, 0, ARGV[3] - 1)
 redis.call('EXPIRE', letters, ARGV[5])
 local recipients = KEYS[1] .. 'recipients'
-redis.call('ZADD', recipients, redis.call('TIME')[1], ARGV[1])
+local clock = redis.call('TIME')
+redis.call('ZADD', recipients, string.format('%.0f', clock[1] * 1000000 + clock[2]), ARGV[1])
 redis.call('EXPIRE', recipients, ARGV[5])
 local old = redis.call('ZRANGE', recipients, 0, -1 - ARGV[4])
 for _, each in ipairs(old) do

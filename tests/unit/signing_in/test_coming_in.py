@@ -127,7 +127,7 @@ async def test_nothing_that_opens_is_kept(door: Doorstep) -> None:
     came = await door.confirm(requested)
     requests = (await door.pending.find(Specification(limit=10))).items
     sign_ins = (await door.sign_ins.find(Specification(limit=10))).items
-    kept = msgspec.json.encode([each.value for each in (*requests, *sign_ins)])
+    kept = msgspec.json.encode([[each.value for each in requests], [each.value for each in sign_ins]])
     assert kept.count(b"Hash") == len(requests)
     assert code_in(requested.letter).replace("-", "").encode() not in kept
     assert came.opened.token.encode() not in kept
@@ -229,7 +229,7 @@ def _let_all_run(door: Doorstep, turns: int) -> None:
     counted = itertools.count(turns)
 
     async def wait(_: Kind) -> None:
-        for _ in range(1 + next(counted) % 3):
+        for _turn in range(1 + next(counted) % 3):
             await asyncio.sleep(0)
 
     door.documents.interruptions = [wait] * 10_000
