@@ -3,6 +3,7 @@
 from manystore.testing.contract import (
     CopyContract,
     ExaminingContract,
+    ExchangeContract,
     FenceContract,
     LogContract,
     NoteContract,
@@ -20,6 +21,7 @@ class TestBehindAPooler(
     TruthContract,
     UniqueContract,
     CopyContract,
+    ExchangeContract,
     LogContract,
     FenceContract,
     OutsiderContract,

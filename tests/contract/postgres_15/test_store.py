@@ -3,6 +3,7 @@
 from manystore.testing.contract import (
     CopyContract,
     ExaminingContract,
+    ExchangeContract,
     FenceContract,
     FindingContract,
     LogContract,
@@ -21,6 +22,7 @@ class TestPostgres15(
     TruthContract,
     UniqueContract,
     CopyContract,
+    ExchangeContract,
     LogContract,
     FenceContract,
     OutsiderContract,

@@ -63,7 +63,7 @@ class SplitStore:
         for split in splits:
             if split.kind.name in self._rooms:
                 raise DeclarationError(subject=f"split of {split.kind.name}", reason="it is split twice")
-            shelf = Shelf(rest, split, clock, grace)
+            shelf = Shelf(rest, split, clock, grace, randomness)
             writing = Writing(
                 core,
                 split,
