@@ -104,8 +104,7 @@ async def release_scores(scores: Scores, session_id: str, *, now: dt.datetime) -
     """
 
     def alter(score: PlayerScenarioScore) -> PlayerScenarioScore:
-        # Old data may spell an id in capitals, which the search for it does not mind.
-        if (score.game_session_id or "").lower() != session_id.lower():
+        if score.game_session_id != session_id:
             return score
         return msgspec.structs.replace(score, game_session_id=None)
 
