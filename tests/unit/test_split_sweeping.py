@@ -9,11 +9,11 @@ import pytest
 from manystore.errors import UnavailableError, VersionConflictError
 from manystore.records import Record
 from manystore.stores.memory import MemoryStore
-from manystore.stores.split import SplitStore
+from manystore.stores.split import SplitStore, SweepPlace, Swept
 from manystore.stores.store import Store
 from manystore.testing.contract.terms import admit
-from manystore.testing.samples import PEOPLE
-from tests.unit.splitting import KEY, SPLIT, Pair, Step, pair, stamped
+from manystore.testing.samples import PEOPLE, key_of
+from tests.unit.splitting import KEY, SHEETS, SPLIT, Pair, Step, pair, stamped
 
 __all__ = ["pair"]
 
@@ -116,3 +116,19 @@ async def test_writer_of_a_new_record_gives_up_before_its_part_may_go(pair: Pair
     pair.clock.seconds += 4_000
     await pair.store().sweep(PEOPLE)
     assert await pair.parts() == []
+
+
+async def test_sweep_in_pages_is_the_same_as_at_once(pair: Pair) -> None:
+    """Each page tells its own, whichever process asks for it; together they are what a whole sweep tells."""
+    people = [Record(key_of(number), 1, stamped(number, number)) for number in range(1, 701)]
+    await pair.store().apply(PEOPLE, people)
+    pair.rest.write_behind(SHEETS, key_of(2), None)
+    found: list[Swept] = []
+    place: SweepPlace | None = SweepPlace()
+    while place is not None:
+        page, place = await pair.store().sweep_page(PEOPLE, place)
+        found.append(page)
+    assert max(page.sheets + page.records for page in found) < 700
+    whole = await pair.store().sweep(PEOPLE)
+    assert sum(found, Swept()) == whole
+    assert (whole.records, whole.lost_count, whole.lost) == (700, 1, (key_of(2),))

@@ -8,6 +8,6 @@ store = SplitStore(postgres, documents, [profiles], name="split")
 
 from manystore.stores.split.declaration import POINTER, Split
 from manystore.stores.split.store import SplitStore
-from manystore.stores.split.sweeping import Swept
+from manystore.stores.split.sweeping import SweepPlace, Swept
 
-__all__ = ["POINTER", "Split", "SplitStore", "Swept"]
+__all__ = ["POINTER", "Split", "SplitStore", "SweepPlace", "Swept"]

@@ -19,7 +19,7 @@ from manystore.stores.split.declaration import Split
 from manystore.stores.split.examining import examine
 from manystore.stores.split.joining import Counters, Reading
 from manystore.stores.split.shelf import Shelf
-from manystore.stores.split.sweeping import Swept, sweep
+from manystore.stores.split.sweeping import SweepPlace, Swept, sweep_page
 from manystore.stores.split.writing import Writing
 from manystore.stores.store import (
     Examination,
@@ -104,10 +104,20 @@ class SplitStore:
 
         May run at any time, beside any writers. Raises UnknownKindError for a kind that is not split.
         """
+        swept, place = Swept(), SweepPlace()
+        while True:
+            page, following = await self.sweep_page(kind, place)
+            swept += page
+            if following is None:
+                return swept
+            place = following
+
+    async def sweep_page(self, kind: Kind, place: SweepPlace) -> tuple[Swept, SweepPlace | None]:
+        """The same from page to page, beginning at `SweepPlace()`; the next place is None at the end."""
         room = self._rooms.get(kind.name)
         if room is None:
             raise UnknownKindError(kind=kind.name)
-        return await sweep(self._core, room.split, self._rest, room.shelf)
+        return await sweep_page(self._core, room.split, self._rest, room.shelf, place)
 
     # -- reading -------------------------------------------------------------------------------------
 
