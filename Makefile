@@ -23,6 +23,11 @@ space := $(empty) $(empty)
 # The block of one package in the lock: its line and the hashes below it.
 block = sed -n '/^$(1)==/,/[^\\]$$/p' requirements.lock
 
+# As many tests at once as there are cores, and two at least, since many of them wait for processes; those of
+# a file stay together, because they share servers.
+SIDE_BY_SIDE := -n $(shell cores=$$(nproc 2>/dev/null || echo 2); test $$cores -gt 2 && echo $$cores || echo 2) \
+    --dist loadfile --no-loadscope-reorder
+
 # What runs for long ends with make, also if that is killed.
 until_make_ends = exec $$(command -v setpriv > /dev/null && echo setpriv --pdeathsig=TERM)
 
@@ -40,11 +45,13 @@ demo: $(INSTALLED) ## move live accounts there and back under traffic, and prove
 
 .PHONY: test
 test: debian $(INSTALLED) $(COSMOS_SERVER) lint types imports ## everything that must be green, tests included
-	$(BIN)/python -m pytest $(ARGS)
+	@# For the hundreds of processes that tests start, also where Python is told to keep nothing it compiles.
+	@$(BIN)/python -m compileall -q -x node_modules src tests
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 .PHONY: check
 check: $(INSTALLED) format lint types imports ## format, lint, types, imports, fast tests: under a minute
-	$(BIN)/python -m pytest -q tests/unit -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -q $(SIDE_BY_SIDE) tests/unit -m "not slow" $(ARGS)
 
 .PHONY: format
 format: $(INSTALLED) ## rewrite the code in the house's format

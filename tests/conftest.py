@@ -13,6 +13,12 @@ from tests.postgres_server import postgres_server
 pytest.register_assert_rewrite("manystore.testing.contract")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that hold slow tests: one that is begun last keeps its worker busy alone."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """The URL of a server that was started for this run and ends with it."""
