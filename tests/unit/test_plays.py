@@ -5,15 +5,20 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 
 from manystore.former import as_declared
 from manystore.records import Kind, canonical
 from mystira.domain.consents.kind import DELETION_REQUESTS, PARENTAL_CONSENTS
 from mystira.domain.purchases.kind import PURCHASES
+from mystira.domain.records import Entity
 from mystira.domain.scores.kind import PLAYER_SCENARIO_SCORES
+from mystira.domain.scores.model import PlayerScenarioScore
 from mystira.domain.sessions.kind import GAME_SESSIONS
+from mystira.domain.sessions.model import GameSession
 from mystira.domain.signing_in.kind import PENDING_SIGNUPS, SIGN_INS
+from mystira.domain.signing_in.model import PendingSignup, SignIn
 from mystira.simulation.making import make_uuid
 from mystira.simulation.paperwork import (
     make_consent,
@@ -62,6 +67,13 @@ MADE: dict[str, tuple[Kind, Callable[[int], Iterator[dict[str, Any]]]]] = {
     "purchases": (PURCHASES, _papers(lambda random, _: make_purchase(random, make_uuid(random)))),
 }
 
+MODELS: dict[str, type[Entity]] = {
+    "sessions": GameSession,
+    "scores": PlayerScenarioScore,
+    "sign-ups": PendingSignup,
+    "sign-ins": SignIn,
+}
+
 
 def _made(what: str, count: int, seed: int = 1) -> Documents:
     return list(itertools.islice(MADE[what][1](seed), count))
@@ -85,6 +97,13 @@ def test_every_document_is_a_record_that_says_all_of_its_kind(what: str) -> None
     assert {name for document in documents for name in document} >= names
     assert sum(bool(document.keys() - names) for document in documents) < 30
     assert len({document["id"] for document in documents}) == len(documents)
+
+
+@pytest.mark.parametrize("what", MODELS)
+def test_every_document_can_be_read(what: str) -> None:
+    """However awkward, it fits the model in which use cases hold it."""
+    for document in _made(what, 300):
+        assert msgspec.convert(document, MODELS[what]).id == document["id"]
 
 
 def test_only_live_sessions_have_a_live_key() -> None:
