@@ -206,10 +206,25 @@ def find_unspeakable(value: object) -> tuple[str, str] | None:
 def _comes_back(value: object) -> bool:
     try:
         text = canonical(value)
-        is_shallow = text.count(b"{") + text.count(b"[") <= MAX_DEPTH
-        return is_shallow and bool(parse(text) == value)
+        has_few = text.count(b"{") + text.count(b"[") <= MAX_DEPTH
+        return (has_few or _is_shallow(value)) and bool(parse(text) == value)
     except (ValueError, TypeError, OverflowError, RecursionError):
         return False
+
+
+def _is_shallow(value: object) -> bool:
+    """Whether objects and lists lie no deeper in one another than MAX_DEPTH, looked at level by level."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            each
+            for outer in level
+            for each in (outer.values() if isinstance(outer, dict) else outer)  # type: ignore[attr-defined]
+            if isinstance(each, (dict, list))
+        ]
+        if not level:
+            return True
+    return False
 
 
 def _search(value: object, path: str, depth: int) -> tuple[str, str] | None:

@@ -131,6 +131,10 @@ def test_all_awkward_samples_are_records() -> None:
 def test_deepest_value_that_is_taken() -> None:
     """As many levels as the limit says are still a record."""
     assert find_unspeakable(_nested(MAX_DEPTH)) is None
+    wide = {"list": [{"a": [number]} for number in range(MAX_DEPTH)]}
+    assert find_unspeakable(wide) is None
+    assert find_unspeakable(wide | {"deep": _nested(MAX_DEPTH - 1)}) is None
+    assert find_unspeakable(wide | {"deep": _nested(MAX_DEPTH)}) is not None
 
 
 @pytest.mark.parametrize(
