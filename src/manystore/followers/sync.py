@@ -12,9 +12,9 @@ from typing import Final
 
 import msgspec
 
-from manystore.changes import START, ChangeBatch, Position
+from manystore.changes import START, ChangeBatch, Position, cut_name
 from manystore.clock import Clock
-from manystore.errors import UniqueError
+from manystore.errors import LogCutError, UniqueError
 from manystore.followers.exchanging import exchange
 from manystore.followers.queue import Entry, Problem, SyncQueue
 from manystore.placement import Placement, State
@@ -47,11 +47,28 @@ class Track:
         note = await self.copy.note(position_name(self.kind.name))
         return msgspec.json.decode(note.value, type=Position) if note.revision else START
 
-    async def begin_at_head(self) -> None:
-        """Let a follower that never ran start here: what lies before is the business of a full copy."""
-        head = await self.truth.head(self.kind)
-        name = position_name(self.kind.name)
-        await self.copy.write_note(name, msgspec.json.encode(head), expected=0)
+    async def begin_at_head(self, *, anew: bool = False) -> None:
+        """Let a follower that never ran start here: what lies before is the business of a full copy.
+
+        With `anew`, also one that ran, and has lost its place (see `is_cut_off`).
+        """
+        name, head = position_name(self.kind.name), await self.truth.head(self.kind)
+        while not await self.copy.write_note(
+            name, msgspec.json.encode(head), expected=(await self.copy.note(name)).revision if anew else 0
+        ):
+            if not anew:
+                return
+
+    async def is_cut_off(self) -> bool:
+        """Whether the truth's log has been cut beyond what the copy has seen of it."""
+        position = await self.position()
+        if position == START:
+            return (await self.truth.note(cut_name(self.kind.name))).revision > 0
+        try:
+            await self.truth.changes(self.kind, position, 1)
+        except LogCutError:
+            return True
+        return False
 
     async def advance(self, limit: int = BATCH) -> ChangeBatch:
         """Carry one batch of changes over. Raises UnavailableError if either store cannot be asked."""

@@ -21,7 +21,7 @@ from manystore.moves.conditions import (
     overridable_reasons,
     valid_certificate,
 )
-from manystore.moves.copy import Copying
+from manystore.moves.copy import Copying, Reopening
 from manystore.moves.cut_over import cut_over
 from manystore.moves.pace import Pace
 from manystore.moves.plan import plan
@@ -46,6 +46,7 @@ TELL_EVERY: Final = 0.2
 """Seconds between two pieces of progress."""
 _STAGES: Final = {
     Action.START: "copy",
+    Action.REOPEN: "copy",
     Action.VERIFY: "verify",
     Action.REPAIR: "repair",
     Action.RECHECK: "recheck",
@@ -79,7 +80,7 @@ class Mover:
             Action.CUT_BACK: OneStep(self.cut_back, clock),
             Action.RECHECK: Rechecking(means, folder),
             Action.FINISH: OneStep(self.finish, clock),
-            Action.REOPEN: OneStep(self.reopen, clock),
+            Action.REOPEN: Reopening(means, self._demand),
         }
 
     async def carry_out(
@@ -176,16 +177,6 @@ class Mover:
             "archive": folder,
             "records": manifest.records,
         }
-
-    async def reopen(self, kind: str, report: Report, override: Override | None) -> Result:
-        """Let the source follow again after a finish, and bring it up to date, ready for cutting back."""
-        placement, state = await self._placed(kind, Action.REOPEN)
-        track = self._track(placement, state)
-        if state.phase is not Phase.DUAL_WRITE_TARGET_READ:
-            await self._demand(state, Phase.DUAL_WRITE_TARGET_READ, track, override)
-            state = await step(placement, state, Phase.DUAL_WRITE_TARGET_READ) or await read_state(placement)
-        await track.reach(await track.truth.head(track.kind))
-        return {"phase": state.phase.value, "epoch": state.epoch, "queued": len(await track.queue.entries())}
 
     async def _move_truth(self, kind: str, action: Action, override: Override | None) -> Result:
         placement, state = await self._placed(kind, action)

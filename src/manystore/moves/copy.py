@@ -4,6 +4,9 @@ Ranges of keys are copied side by side, by any number of processes. Each batch i
 range's checkpoint in one atomic step, so a range whose worker was killed goes on after the last batch that
 stands; and because the newest version wins in the copy, it does not matter whether a record arrives by this
 road or by the sync follower, or by both, or twice.
+
+A copy that rested for so long that the truth's log was cut beyond its place is copied anew: in a phase that
+begins anew, so that no certificate of before speaks of it.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,7 +16,7 @@ import msgspec
 
 from manystore.errors import StepRefusedError
 from manystore.followers.sync import Track
-from manystore.moves.conditions import misplaced
+from manystore.moves.conditions import LEADS, draining_reasons, misplaced
 from manystore.moves.pace import Pace
 from manystore.moves.procedures import Begun, Means, Order, Result
 from manystore.moves.progress import Report
@@ -71,25 +74,16 @@ class Copying:
 
     async def begin(self, order: Order) -> Begun:
         """Go to the phase in which both are written, let the follower begin, and cut the ranges."""
-        placement = self._means.family[order.kind]
-        began_at, state = self._means.clock.now(), await read_state(placement)
-        if reasons := misplaced(order.action, state):
-            raise StepRefusedError(kind=order.kind, step=order.action.value, conditions=reasons)
+        began_at, state = self._means.clock.now(), await self._onward(order)
         track = self._means.track(order.kind, state)
-        if not state.phase.has_copy:
-            onward = Phase.DUAL_WRITE_SOURCE_READ
-            await self._demand(state, onward, track, order.override)
-            state = await step(placement, state, onward) or await read_state(placement)
         # First the follower's place in the log, then the copy: what is written in between arrives twice.
-        await track.begin_at_head()
-        # Named after the truth's reign rather than after the order: asked for again, a copy goes on.
-        run = f"moves/{order.kind}/copies/{state.truth_since}/"
-
-        async def make() -> Outline:
-            ranges, total = await cut(track.truth, track.kind)
-            return Outline(ranges=ranges, total=total)
-
-        outline = await outlined(track.copy, run, make)
+        await self._place(track)
+        if await track.is_cut_off():
+            state, track = await self._begin_anew(order)
+        run = await self._run(track, state)
+        if run is None:
+            return Begun(order=order, began_at=began_at, state=state)
+        outline = await outlined(track.copy, run, partial(_outline, track))
         return Begun(
             order=order,
             began_at=began_at,
@@ -99,6 +93,42 @@ class Copying:
             total=outline.total,
             done_before=sum(each.done for each in await checkpoints(track.copy, run)),
         )
+
+    async def _onward(self, order: Order) -> State:
+        placement = self._means.family[order.kind]
+        state = await read_state(placement)
+        if reasons := misplaced(order.action, state):
+            raise StepRefusedError(kind=order.kind, step=order.action.value, conditions=reasons)
+        onward = LEADS[order.action][1]
+        if state.phase is onward:
+            return state
+        await self._demand(state, onward, self._means.track(order.kind, state), order.override)
+        return await step(placement, state, onward) or await read_state(placement)
+
+    async def _begin_anew(self, order: Order) -> tuple[State, Track]:
+        """Let the phase begin anew, and the follower at the log's head; what it missed is to be copied."""
+        placement = self._means.family[order.kind]
+        state = await read_state(placement)
+        if reasons := draining_reasons(state):
+            raise StepRefusedError(kind=order.kind, step=order.action.value, conditions=reasons)
+        state = await step(placement, state, state.phase) or await read_state(placement)
+        track = self._means.track(order.kind, state)
+        # That there is something to be copied is written down before the follower's place says otherwise.
+        await outlined(track.copy, _anew(state, order.kind), partial(_outline, track))
+        await track.begin_at_head(anew=True)
+        return state, track
+
+    async def _place(self, track: Track) -> None:
+        """Let a follower that never ran begin at the head: all that is there before is copied."""
+        await track.begin_at_head()
+
+    async def _run(self, track: Track, state: State) -> str | None:
+        """Where the copy's notes are: asked for again, it goes on. None where there is nothing to copy."""
+        anew, kind = _anew(state, track.kind.name), track.kind.name
+        if (await track.copy.note(f"{anew}outline")).revision:
+            return anew
+        # Named after the truth's reign rather than after the order.
+        return f"moves/{kind}/copies/{state.truth_since}/"
 
     async def do_range(self, begun: Begun, number: int) -> bytes:
         """Copy one range."""
@@ -123,6 +153,33 @@ class Copying:
         )
         built: Result = msgspec.to_builtins(report_of_copy)
         return built
+
+
+def _anew(state: State, kind: str) -> str:
+    return f"moves/{kind}/copies/{state.truth_since}-{state.phase_since}/"
+
+
+async def _outline(track: Track) -> Outline:
+    ranges, total = await cut(track.truth, track.kind)
+    return Outline(ranges=ranges, total=total)
+
+
+class Reopening(Copying):
+    """The action that lets the source follow again after it rested; as a rule the log has all it missed."""
+
+    async def _place(self, track: Track) -> None:
+        """Leave it where it stood: nothing is copied but what it missed."""
+
+    async def _run(self, track: Track, state: State) -> str | None:
+        anew = _anew(state, track.kind.name)
+        return anew if (await track.copy.note(f"{anew}outline")).revision else None
+
+    async def end(self, begun: Begun, results: Sequence[bytes], report: Report) -> Result:
+        """Let the follower reach the head."""
+        copied = await super().end(begun, results, report)
+        state = await read_state(self._means.family[begun.order.kind])
+        result: Result = {"phase": state.phase.value, "epoch": state.epoch, "queued": copied["queued"]}
+        return result | ({"records": copied["records"]} if begun.ranges else {})
 
 
 async def copy_range(track: Track, name: str, key_range: KeyRange, *, pace: Pace) -> RangeCopied:
