@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import random
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -17,15 +18,20 @@ from manystore.followers.runner import SyncRunner
 from manystore.moves.tasks import Action
 from manystore.records import Content, Kind, canonical
 from manystore.repository import Repository
+from manystore.specifications import Specification, field
 from manystore.stores.postgres import PostgresStore
 from manystore.stores.sqlite import SqliteStore
 from manystore.stores.store import KeyRange, Store
 from mystira.domain.accounts.kind import ACCOUNTS
+from mystira.domain.accounts.use_cases import delete_account
 from mystira.domain.consents.kind import DELETION_REQUESTS, PARENTAL_CONSENTS
+from mystira.domain.purchases.buyers import Bought, release_purchases
 from mystira.domain.purchases.kind import PURCHASES
 from mystira.domain.records import Entity
 from mystira.domain.scores.kind import PLAYER_SCENARIO_SCORES
 from mystira.domain.sessions.kind import GAME_SESSIONS
+from mystira.domain.sessions.model import GameSession
+from mystira.domain.sessions.reading import sessions_release
 from mystira.domain.signing_in.kind import PENDING_SIGNUPS
 from mystira.placement import PLACEMENT
 from mystira.platform import Platform
@@ -185,3 +191,51 @@ async def test_what_a_table_would_refuse_is_planned(platform: Platform) -> None:
     assert set(found) == {("missing parent", "accountId"), ("not representable", "status")}
     assert found["missing parent", "accountId"].startswith(lost["id"])
     assert found["not representable", "status"].startswith(numbered["id"])
+
+
+# -- when an account goes ----------------------------------------------------------------------------------
+
+CHILDREN = (GAME_SESSIONS, PLAYER_SCENARIO_SCORES, PURCHASES)
+PLACES: dict[str, tuple[Sequence[Action], Sequence[Action]]] = {
+    "all in documents": ((), ()),
+    "accounts in tables": (FORWARD, ()),
+    "children on their way": (FORWARD, (Action.START, Action.VERIFY)),
+    "all in tables": (FORWARD, FORWARD),
+    "all in tables for good": ((*FORWARD, Action.FINISH), (*FORWARD, Action.FINISH)),
+}
+"""What is done with accounts, and then with their children, before one of them goes."""
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_an_account_goes_alike_wherever_its_children_are(platform: Platform, place: str) -> None:
+    """Its sessions go with it, scores and purchases stay without it; what follows agrees in the end."""
+    for_accounts, for_children = PLACES[place]
+    await _do(platform, for_accounts, ACCOUNTS)
+    for kind in CHILDREN:
+        await _do(platform, for_children, kind)
+    purchases = platform.repository(Bought, PURCHASES)
+    session = await _one(platform.play.sessions)
+    owner = session.account_id
+    releases = (
+        sessions_release(platform.play.sessions, platform.play.scores, clock=platform.clock),
+        functools.partial(release_purchases, purchases, clock=platform.clock),
+    )
+    await delete_account(platform.accounts, owner, releases=releases)
+    assert await platform.accounts.get(owner) is None
+    assert await platform.play.sessions.get(session.id) is None
+    scores = await platform.play.scores.find(Specification(where=field("accountId") == owner, limit=10))
+    assert [each.value.game_session_id for each in scores.items] == [None]
+    theirs = Specification(where=field("accountId") == owner, limit=10)
+    assert (await purchases.find(theirs)).items == ()
+    orphaned = await purchases.find(Specification(where=field("accountId").is_missing(), limit=10))
+    assert len(orphaned.items) == 1
+    for kind in (ACCOUNTS, *CHILDREN):
+        if (await platform.leases.state(kind.name)).phase.has_copy:
+            (verified,) = await _do(platform, [Action.VERIFY], kind)
+            assert (verified["differences"], verified["queued"]) == (0, 0)
+
+
+async def _one(sessions: Repository[GameSession]) -> GameSession:
+    """A session that its score still points to."""
+    found = await sessions.find(Specification(where=field("status") == "Completed", limit=1))
+    return found.items[0].value
