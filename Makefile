@@ -75,6 +75,10 @@ imports: $(INSTALLED)
 bench: $(INSTALLED) ## measure each claim of benchmarks/ against its peer or limit
 	@for claim in benchmarks/[a-z]*.py; do $(BIN)/python "$$claim" $(ARGS) || exit 1; done
 
+.PHONY: prove
+prove: $(INSTALLED) ## try for long to break the promise, and report; goes on where it was stopped
+	$(BIN)/python -m proofs $(ARGS)
+
 .PHONY: docs
 docs: $(INSTALLED) ## write the parts of docs/reference that follow from the code
 	$(BIN)/python -m tests.reference_pages
@@ -93,8 +97,8 @@ lock: $(INSTALLED) ## pin anew what pyproject.toml asks for (add ARGS=--upgrade 
 
 .PHONY: clean
 clean: ## remove what the commands made, except the platform's data
-	rm -rf $(VENV) $(COSMOS_SERVER) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf $(VENV) $(COSMOS_SERVER) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests benchmarks proofs -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp names the folder and the interpreter: an environment that was moved or copied along with the
 # project points to the old place, and is made again; so is one of another Python than is asked for now.
