@@ -35,6 +35,7 @@ from manystore.placement import Leases, Phase, Placement, State, read_state
 from manystore.records import Kind
 from manystore.repository import Repository
 from manystore.shadow import ShadowReader
+from manystore.specifications import Predicate
 from manystore.stores.objects import ObjectStorage
 from manystore.stores.postgres import PostgresStore
 from manystore.stores.split import SplitStore
@@ -53,7 +54,7 @@ from mystira.domain.scenarios.kind import SCENARIOS
 from mystira.domain.scenarios.model import Scenario
 from mystira.domain.scores.kind import PLAYER_SCENARIO_SCORES
 from mystira.domain.scores.model import PlayerScenarioScore
-from mystira.domain.sessions.ending import follow_session
+from mystira.domain.sessions.ending import ENDED, follow_session
 from mystira.domain.sessions.kind import GAME_SESSIONS
 from mystira.domain.sessions.model import GameSession
 from mystira.domain.sessions.play import Play
@@ -130,7 +131,9 @@ class Platform:
         self.accounts: Final = self.repository(Account, ACCOUNTS)
         self.profiles: Final = self.repository(UserProfile, USER_PROFILES)
         self.play: Final = self._play()
-        self.reactions: Final = (self._reaction("play", GAME_SESSIONS, partial(follow_session, self.play)),)
+        self.reactions: Final = (
+            self._reaction("play", GAME_SESSIONS, partial(follow_session, self.play), ENDED),
+        )
         self.objects: Final = ObjectStorage.in_folder(settings.objects_path)
         self.certificates: Final = CertificateFolder(settings.objects_path / "certificates")
         self.mover: Final = Mover(
@@ -155,8 +158,8 @@ class Platform:
             dice=random.SystemRandom(),
         )
 
-    def _reaction(self, name: str, kind: Kind, handle: Handler) -> Reaction:
-        """What is done after each change of a kind, by one worker at a time."""
+    def _reaction(self, name: str, kind: Kind, handle: Handler, where: Predicate) -> Reaction:
+        """What is done after each change of a kind by which `where` holds, by one worker at a time."""
         return Reaction(
             name,
             self.family[kind.name],
@@ -165,6 +168,7 @@ class Platform:
             owner=self.node,
             clock=self.clock,
             randomness=self._random,
+            where=where,
         )
 
     def repository(self, model: type[E], kind: Kind) -> Repository[E]:

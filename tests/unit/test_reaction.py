@@ -12,6 +12,7 @@ from manystore.followers.failures import MAX_ATTEMPTS
 from manystore.followers.reaction import Handler, Reaction, position_name
 from manystore.placement import Leases, Placement, read_state
 from manystore.records import Content, Record
+from manystore.specifications import Predicate, field
 from manystore.stores.memory import MemoryStore
 from manystore.stores.store import Store
 from manystore.testing.samples import WORDS, word
@@ -36,7 +37,12 @@ class Room:
         return Placement(kind=WORDS, source=source or self.source, target=self.target)
 
     def reaction(
-        self, handle: Handler | None = None, *, owner: str = "one", source: Store | None = None
+        self,
+        handle: Handler | None = None,
+        *,
+        owner: str = "one",
+        source: Store | None = None,
+        where: Predicate | None = None,
     ) -> Reaction:
         placement = self.placement(source)
         leases = Leases([placement], node=owner, clock=self.clock, lease=3600.0)
@@ -48,6 +54,7 @@ class Room:
             owner=owner,
             clock=self.clock,
             randomness=random.Random(1),
+            where=where,
         )
 
     async def see(self, record: Record) -> None:
@@ -218,6 +225,32 @@ async def test_one_record_that_always_meets_something_unavailable_stops_no_other
     (failure,) = await reaction.failures()
     assert failure.state == "retrying"
     assert failure.attempts > MAX_ATTEMPTS
+
+
+async def test_only_what_is_wanted_is_handed_over(room: Room) -> None:
+    """Those records of which the predicate holds by now; a failure ends when it no longer does."""
+    broken = True
+
+    async def handle(record: Record) -> None:
+        if broken:
+            raise ValueError("not yet")
+        await room.see(record)
+
+    reaction = room.reaction(handle, where=field("meaning") == "done")
+    for number in range(5):
+        await room.say(f"word-{number}")
+    await room.say("word-3", meaning="done")
+    async with running(reaction):
+        since = room.clock.seconds
+        await room.until(lambda: room.clock.seconds > since + 5)
+        assert [failure.key for failure in await reaction.failures()] == ["word-3"]
+        await room.say("word-3", meaning="undone")
+        since = room.clock.seconds
+        await room.until(lambda: room.clock.seconds > since + 300)
+        assert await reaction.failures() == []
+        broken = False
+        await room.say("word-4", meaning="done")
+        await room.until(lambda: room.seen == [("word-4", 2)])
 
 
 async def test_a_second_worker_stands_by_and_takes_over(room: Room) -> None:

@@ -18,7 +18,7 @@ from mystira.domain.profiles.use_cases import delete_profile
 from mystira.domain.scores.kind import PLAYER_SCENARIO_SCORES
 from mystira.domain.scores.model import ScoreSearch, score_key
 from mystira.domain.scores.use_cases import list_scores
-from mystira.domain.sessions.ending import follow_session
+from mystira.domain.sessions.ending import ENDED, follow_session
 from mystira.domain.sessions.events import BadgeEarned
 from mystira.domain.sessions.kind import GAME_SESSIONS
 from mystira.domain.sessions.model import SessionStatus
@@ -64,6 +64,7 @@ async def following(room: Playroom) -> AsyncIterator[None]:
         owner="worker",
         clock=room.clock,
         randomness=random.Random(1),
+        where=ENDED,
     )
     task = asyncio.create_task(reaction.run())
     try:

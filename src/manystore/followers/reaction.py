@@ -29,6 +29,7 @@ from manystore.followers.claim import Claim
 from manystore.followers.failures import Failure, Failures
 from manystore.placement import Leases, Placement, Side
 from manystore.records import Kind, Record
+from manystore.specifications import Predicate, Specification, field
 from manystore.stores.store import Note, Store
 
 Handler = Callable[[Record], Awaitable[None]]
@@ -60,7 +61,11 @@ class _LostClaimError(Exception):
 
 
 class Reaction:
-    """One follower of one kind; several workers share it by a claim. `every` is in seconds."""
+    """One follower of one kind; several workers share it by a claim.
+
+    With `where`, the handler is given only living records of which that holds, and the others are not even
+    read: for what follows from few of many changes. `every` is in seconds.
+    """
 
     def __init__(
         self,
@@ -72,10 +77,12 @@ class Reaction:
         owner: str,
         clock: Clock,
         randomness: random.Random,
+        where: Predicate | None = None,
         every: float = 0.25,
     ) -> None:
         self.name: Final = name
         self._placement, self._handle, self._leases = placement, handle, leases
+        self._where = where
         self._owner, self._clock, self._random, self._every = owner, clock, randomness, every
         prefix = f"followers/{name}/{placement.kind.name}"
         self._logs = {side: self._log(prefix, placement.store(side)) for side in Side}
@@ -161,13 +168,27 @@ class Reaction:
 
     async def _carry_out(self, keys: list[str], source: "_Log", truth: Side) -> None:
         failed = await self._failed()
-        found = await self._placement.store(truth).get_many(source.kind, keys)
+        found = await self._find(self._placement.store(truth), keys)
         for key in keys:
             if not await self._claims[truth].hold():
                 raise _LostClaimError
-            # A record that is not there any more was removed for good after its deletion.
+            former = failed.get(key, [])
             if key in found:
-                await self._try(found[key], source.failures, failed.get(key, []))
+                await self._try(found[key], source.failures, former)
+            else:
+                # Nothing is to be done about it any more: it is none of ours now, or was removed for good.
+                await _release(former)
+
+    async def _find(self, store: Store, keys: list[str]) -> dict[str, Record]:
+        kind = self._placement.kind
+        if self._where is None:
+            return await store.get_many(kind, keys)
+        found = dict[str, Record]()
+        for start in range(0, len(keys), _BATCH):
+            wanted = field("id").is_in(keys[start : start + _BATCH]) & self._where
+            page = await store.find(kind, Specification(where=wanted, limit=_BATCH))
+            found |= {record.key: record for record in page.records}
+        return found
 
     async def _failed(self) -> dict[str, list[tuple[Failures, Failure]]]:
         """What failed so far, by key; a record may have failed in the log of either store."""
@@ -188,8 +209,7 @@ class Reaction:
             known = next((failure for kept, failure in former if kept is failures), None)
             self._tell(await failures.hold(record, error, known), error)
         else:
-            for kept, failure in former:
-                await kept.release(failure)
+            await _release(former)
 
     def _is_patient_with(self, key: str) -> bool:
         times = self._met[1] + 1 if self._met[0] == key else 1
@@ -208,6 +228,11 @@ class Reaction:
             attempts=failure.attempts,
             error=type(error).__name__,
         )
+
+
+async def _release(failed: list[tuple[Failures, Failure]]) -> None:
+    for kept, failure in failed:
+        await kept.release(failure)
 
 
 class _Log:

@@ -6,12 +6,14 @@ at a time, and then changes nothing.
 """
 
 import contextlib
+from typing import Final
 
 import msgspec
 
 from manystore.errors import VersionConflictError
 from manystore.records import Record
 from manystore.repository import Stored
+from manystore.specifications import field
 from mystira.domain.accounts.use_cases import complete_scenario
 from mystira.domain.badges.model import Badge
 from mystira.domain.badges.use_cases import award_reached
@@ -26,16 +28,18 @@ from mystira.domain.sessions.fold import extend
 from mystira.domain.sessions.model import GameSession, SessionStatus
 from mystira.domain.sessions.play import Play
 
-_ENDED = ("Completed", "Abandoned")
+ENDED: Final = field("status").is_in([SessionStatus.COMPLETED.value, SessionStatus.ABANDONED.value])
+"""The sessions from which anything follows: nearly all changes are steps of one that goes on."""
 
 
 async def follow_session(play: Play, record: Record) -> None:
-    """What follows from a change of a session, for a follower of the log: nothing before it has ended."""
-    content = record.content
-    # Before the whole is read: nearly all changes are steps of a session that goes on.
-    if content is None or content.get("status") not in _ENDED or not content.get("events"):
+    """What follows from a session that has ended, for a follower of the change log."""
+    if record.content is None or not record.content.get("events"):
+        # Deleted, or of a former system, whose sessions were settled there.
         return
-    session = msgspec.convert(content, GameSession)
+    session = msgspec.convert(record.content, GameSession)
+    if session.status.is_live:
+        return
     if session.status is SessionStatus.COMPLETED:
         await settle_end(play, Stored(record.key, record.version, session, record))
     await keep_trackings(play.trackings, trackings_of(session))
