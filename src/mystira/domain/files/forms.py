@@ -33,7 +33,8 @@ class Form(Protocol):
 class Text(Struct, frozen=True, kw_only=True):
     """Text, without white space around it.
 
-    `least` and `most` count characters. What does not match the `pattern` is told of with `otherwise`.
+    `least` and `most` count characters. What does not match the `pattern` is told of with `otherwise`. Where
+    `any_scalar` will do, a number is no oddity.
     """
 
     least: int = 0
@@ -41,6 +42,7 @@ class Text(Struct, frozen=True, kw_only=True):
     pattern: re.Pattern[str] | None = None
     pattern_words: str = ""
     otherwise: Severity = "error"
+    any_scalar: bool = False
 
     @property
     def expected(self) -> str:
@@ -51,7 +53,7 @@ class Text(Struct, frozen=True, kw_only=True):
         """See Form."""
         if not isinstance(node, ScalarNode):
             return wrong_type(self, node, path, told)
-        if not isinstance(node.value, str) and node.value is not None:
+        if not isinstance(node.value, str) and node.value is not None and not self.any_scalar:
             message = (
                 f"{spell(path)} is text, and {node.text[:60]} is none without quotes: it is taken as text."
             )

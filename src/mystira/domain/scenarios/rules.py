@@ -12,7 +12,7 @@ from mystira.domain.files.spelling import Spelling
 from mystira.domain.scenarios.graph import Graph, ways_written
 from mystira.domain.scenarios.model import Branch, Scenario, Scene
 from mystira.domain.scenarios.story_form import AGE_GROUPS, MINIMUM_AGES
-from mystira.domain.scenarios.vocabulary import Vocabulary, axes_beside_the_core, own_words
+from mystira.domain.scenarios.vocabulary import Vocabulary, absent_media, axes_beside_the_core, own_words
 
 _NAMED: Final = 5
 """How many scenes a sentence names before it says that there are more."""
@@ -31,6 +31,7 @@ def find_faults(story: Scenario, vocabulary: Vocabulary) -> Iterator[Fault]:
     yield from _reveals(story)
     yield from own_words(story, vocabulary)
     yield from axes_beside_the_core(story)
+    yield from absent_media(story, vocabulary)
 
 
 def _twins(sort: str, ids: Sequence[str]) -> Iterator[Fault]:

@@ -214,7 +214,6 @@ STORY: Final = Group(
         Field("core_axes", _WORDS, required=True),
         Field("archetypes", _WORDS, required=True),
         Field("image", _MEDIA),
-        Field("is_featured", Flag()),
         Field("music_palette", _MUSIC_PALETTE),
         Field(
             "characters",

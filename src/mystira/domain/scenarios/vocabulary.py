@@ -17,11 +17,15 @@ Word = tuple[str, Path]
 
 
 class Vocabulary(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known. None says nothing of words of that sort; a story may always bring its own."""
+    """What is known. None says nothing of words of that sort; a story may always bring its own.
+
+    `media` are ids of the media at hand.
+    """
 
     axes: frozenset[str] | None = None
     archetypes: frozenset[str] | None = None
     echo_types: frozenset[str] | None = None
+    media: frozenset[str] | None = None
 
 
 UNKNOWN: Final = Vocabulary()
@@ -44,6 +48,30 @@ def own_words(story: Scenario, vocabulary: Vocabulary) -> Iterator[Fault]:
     yield from _unknown("axis", vocabulary.axes, _axes(story))
     yield from _unknown("archetype", vocabulary.archetypes, _archetypes(story))
     yield from _unknown("echo type", vocabulary.echo_types, _echo_types(story))
+
+
+def media_of(story: Scenario) -> Iterator[Word]:
+    """The ids of media that a story names."""
+    if story.image:
+        yield story.image, ("image",)
+    for at, character in enumerate(story.characters):
+        for sort in ("image", "audio"):
+            if name := getattr(character, sort):
+                yield name, ("characters", at, sort)
+    for at, scene in enumerate(story.scenes):
+        for sort in ("image", "audio", "video") if scene.media is not None else ():
+            if name := getattr(scene.media, sort):
+                yield name, ("scenes", at, "media", sort)
+
+
+def absent_media(story: Scenario, vocabulary: Vocabulary) -> Iterator[Fault]:
+    """A warning for each piece of media that the story names and that is not at hand."""
+    if vocabulary.media is None:
+        return
+    for name, path in _first_of_each(media_of(story)):
+        if name not in vocabulary.media:
+            told = f"There is no media {name!r} here: bring it in, or the scene goes without."
+            yield warning("unknown_media", told, *path)
 
 
 def axes_beside_the_core(story: Scenario) -> Iterator[Fault]:

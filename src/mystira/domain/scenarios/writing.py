@@ -32,7 +32,6 @@ def document_of(story: Scenario) -> Document:
             "core_axes": story.core_axes,
             "archetypes": story.archetypes,
             "image": story.image,
-            "is_featured": story.is_featured or None,
             "music_palette": story.music_palette,
             "characters": [_character(each) for each in story.characters],
             "scenes": [_scene(each) for each in story.scenes],
