@@ -1,11 +1,20 @@
 """Who asks in tests: whoever runs the platform, unless a test says otherwise."""
 
+import random
+import uuid
 from collections.abc import Generator
 
 import httpx
+import msgspec
 
 from mystira.clients.service_key import find_service_key
-from mystira.clients.service_tokens import Credentials, ServiceCredentials
+from mystira.clients.service_tokens import BearerToken, Credentials, ServiceCredentials
+from mystira.domain.accounts.model import NewAccount, Role
+from mystira.domain.accounts.use_cases import create_account, read_account
+from mystira.domain.signing_in.kind import SIGN_INS
+from mystira.domain.signing_in.model import SignIn
+from mystira.domain.signing_in.sign_ins import Terms, open_sign_in
+from mystira.platform import Platform
 from mystira.settings import Settings
 
 
@@ -25,3 +34,33 @@ class Showing(httpx.Auth):
 def operator(settings: Settings) -> Showing:
     """Whoever runs the platform of these settings, which has its key already."""
     return Showing(ServiceCredentials(find_service_key(settings)))
+
+
+class Member(msgspec.Struct, frozen=True):
+    """Somebody who is signed in."""
+
+    account_id: str
+    token: str
+
+    @property
+    def shows(self) -> Showing:
+        """How they show who they are."""
+        return Showing(BearerToken(self.token))
+
+
+async def let_in(platform: Platform, *, role: Role = Role.USER, account_id: str | None = None) -> Member:
+    """Somebody of that role, signed in as if by a code; in a new account unless there is one."""
+    accounts, clock = platform.accounts, platform.clock
+    if account_id is None:
+        new = NewAccount(email=f"{uuid.uuid4().hex}@example.org", display_name="Ada")
+        account = (await create_account(accounts, new, clock=clock, role=role)).value
+    else:
+        account = (await read_account(accounts, account_id)).value
+    opened = await open_sign_in(
+        platform.repository(SignIn, SIGN_INS),
+        account,
+        clock=clock,
+        randomness=random.SystemRandom(),
+        terms=Terms(),
+    )
+    return Member(account.id, opened.token)

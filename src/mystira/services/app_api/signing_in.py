@@ -97,6 +97,7 @@ class SigningInRoutes:
 
     async def sign_out_everywhere(self, call: Call[Nothing]) -> Answer:
         """Revoke all tokens of an account."""
+        await read_account(self._reception.accounts, call.path["accountId"])
         await end_sign_ins(self._reception.sign_ins, call.path["accountId"])
         return show_nothing()
 

@@ -1,0 +1,273 @@
+"""Callers, records and requests from which the matrix of access is made.
+
+A route whose path names a record needs an entry in `RECORDS` for that part of its path; one whose example
+speaks of records needs an entry in `BODIES`, where they are made. What is missing fails the matrix.
+"""
+
+import datetime as dt
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+import msgspec.inspect
+
+from mystira.clients.service_key import find_service_key
+from mystira.clients.service_tokens import sign_token
+from mystira.domain.accounts.model import Role
+from mystira.domain.profiles.model import NewProfile
+from mystira.domain.profiles.use_cases import create_profile
+from mystira.domain.sessions.model import NewPlayer, NewSession
+from mystira.domain.sessions.starting import start_session
+from mystira.http.callers import NOBODY, OPERATOR, Caller
+from mystira.http.operations import Operation
+from mystira.http.service import Service
+from tests.acceptance.table import STONES, shelve
+from tests.callers import Member, let_in
+from tests.serving import Api
+
+ABSENT: Final = "00000000-0000-7000-8000-00000000dead"
+OWNED: Final = {"accountId": "accounts", "profileId": "user_profiles", "sessionId": "game_sessions"}
+"""Which parts of a path name a record that belongs to an account."""
+
+
+class World(msgspec.Struct):
+    """An API with a story on its shelf, and somebody else who has everything that the caller has."""
+
+    api: Api
+    story: str
+    other: Member
+
+    async def profile_of(self, account_id: str) -> str:
+        """A new profile of an account."""
+        platform = self.api.platform
+        new = NewProfile(name="Robin", account_id=account_id)
+        made = await create_profile(platform.profiles, platform.accounts, new, clock=platform.clock)
+        return made.key
+
+    async def session_of(self, account_id: str) -> str:
+        """A new session of an account."""
+        profile_id = await self.profile_of(account_id)
+        players = [NewPlayer(profile_id=profile_id, character_id="heron")]
+        new = NewSession(scenario_id=self.story, profile_id=profile_id, players=players)
+        begun = await start_session(self.api.platform.play, new, account_id, may_play=_everybody)
+        return begun.stored.key
+
+
+async def _everybody(*_: object) -> bool:
+    return True
+
+
+async def make_world(api: Api) -> World:
+    """The world of an API that is empty."""
+    return World(api, await shelve(api.platform, STONES), await let_in(api.platform))
+
+
+# -- who asks ------------------------------------------------------------------------------------------
+
+
+class Asking(msgspec.Struct, frozen=True):
+    """Who asks: as they are to be known, and the header that they show."""
+
+    caller: Caller
+    header: str | None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {} if self.header is None else {"Authorization": self.header}
+
+
+async def _member(world: World, service: Service, role: Role) -> Asking:
+    member = await let_in(world.api.platform, role=role)
+    return Asking(Caller(role=role, account_id=member.account_id), f"Bearer {member.token}")
+
+
+def _signed(
+    world: World, issuer: str, audience: str, *, key: str | None = None, age: dt.timedelta = dt.timedelta()
+) -> str:
+    key = key or find_service_key(world.api.settings)
+    now = world.api.platform.clock.now() - age
+    return f"Bearer {sign_token(key, issuer=issuer, audience=audience, now=now)}"
+
+
+async def _nobody(world: World, service: Service) -> Asking:
+    return Asking(NOBODY, None)
+
+
+async def _stranger(world: World, service: Service) -> Asking:
+    return Asking(NOBODY, f"Bearer {'A' * 43}")
+
+
+async def _in_another_scheme(world: World, service: Service) -> Asking:
+    return Asking(NOBODY, "Basic YWRhOmFkYQ==")
+
+
+async def _operator(world: World, service: Service) -> Asking:
+    return Asking(OPERATOR, _signed(world, "operator", service.name))
+
+
+async def _operator_for_another(world: World, service: Service) -> Asking:
+    return Asking(NOBODY, _signed(world, "operator", "anotherApi"))
+
+
+async def _operator_of_another(world: World, service: Service) -> Asking:
+    return Asking(NOBODY, _signed(world, "operator", service.name, key="x" * 43))
+
+
+async def _operator_of_yesterday(world: World, service: Service) -> Asking:
+    return Asking(NOBODY, _signed(world, "operator", service.name, age=dt.timedelta(days=1)))
+
+
+async def _publisher(world: World, service: Service) -> Asking:
+    return Asking(Caller(service="publisher"), _signed(world, "publisher", service.name))
+
+
+async def _guest(world: World, service: Service) -> Asking:
+    return await _member(world, service, Role.GUEST)
+
+
+async def _user(world: World, service: Service) -> Asking:
+    return await _member(world, service, Role.USER)
+
+
+async def _admin(world: World, service: Service) -> Asking:
+    return await _member(world, service, Role.ADMIN)
+
+
+async def _super_admin(world: World, service: Service) -> Asking:
+    return await _member(world, service, Role.SUPER_ADMIN)
+
+
+CALLERS: Final[Mapping[str, Callable[[World, Service], Awaitable[Asking]]]] = {
+    "nobody": _nobody,
+    "a token of nobody's": _stranger,
+    "another scheme": _in_another_scheme,
+    "a guest": _guest,
+    "a user": _user,
+    "an admin": _admin,
+    "a super admin": _super_admin,
+    "the operator": _operator,
+    "the operator, for another service": _operator_for_another,
+    "the operator of another platform": _operator_of_another,
+    "the operator, a day ago": _operator_of_yesterday,
+    "a service": _publisher,
+}
+
+# -- what is asked about -------------------------------------------------------------------------------
+
+
+async def _account(world: World, account_id: str) -> str:
+    return account_id
+
+
+async def _profile(world: World, account_id: str) -> str:
+    return await world.profile_of(account_id)
+
+
+async def _session(world: World, account_id: str) -> str:
+    return await world.session_of(account_id)
+
+
+def _same(value: str) -> Callable[[World, str], Awaitable[str]]:
+    async def make(world: World, account_id: str) -> str:
+        return value
+
+    return make
+
+
+async def _story(world: World, account_id: str) -> str:
+    return world.story
+
+
+RECORDS: Final[Mapping[str, Callable[[World, str], Awaitable[str]]]] = {
+    "accountId": _account,
+    "profileId": _profile,
+    "sessionId": _session,
+    "scenarioId": _story,
+    "kind": _same("accounts"),
+    "key": _account,
+    "version": _same("1"),
+    "name": _same("accounts-000001-20261120T120000.000000Z.json"),
+}
+"""For each part of a path, how a record is made for an account; what belongs to nobody is there for all."""
+
+ABSENTLY: Final[Mapping[str, str]] = {
+    "scenarioId": "no-such-story",
+    "kind": "unicorns",
+    "version": "2",
+    "name": "none.json",
+}
+"""What names nothing, where that is no id of the usual form."""
+
+NOT_MADE: Final = {
+    "signOut": {"the operator"},
+    "getTask": set(CALLERS),
+    "getCertificate": set(CALLERS),
+    "getQueued": set(CALLERS),
+    "replayQueued": set(CALLERS),
+    "dropQueued": set(CALLERS),
+    "settleRogueWrite": set(CALLERS),
+    "sweepKind": set(CALLERS),
+}
+"""What there is nothing of in the world as it is made, by the name of the operation, and for whom."""
+
+
+async def _new_profile(world: World, account_id: str | None) -> dict[str, Any]:
+    return {"name": "Robin"} | ({} if account_id is None else {"accountId": account_id})
+
+
+async def _new_account(world: World, account_id: str | None) -> dict[str, Any]:
+    return {"email": f"{uuid.uuid4().hex}@example.org"}
+
+
+async def _new_session(world: World, account_id: str | None) -> dict[str, Any]:
+    owner = account_id or world.other.account_id
+    profile_id = await world.profile_of(owner)
+    players = [{"profileId": profile_id, "characterId": "heron"}]
+    return {"scenarioId": world.story, "profileId": profile_id, "players": players, "accountId": owner}
+
+
+BODIES: Final[Mapping[str, Callable[[World, str | None], Awaitable[dict[str, Any]]]]] = {
+    "createAccount": _new_account,
+    "createProfile": _new_profile,
+    "startSession": _new_session,
+}
+"""Bodies that speak of records, made for an account (None: of a caller who has none)."""
+
+
+async def path_of(
+    world: World, service: Service, operation: Operation[Any], *, account_id: str | None
+) -> str:
+    """The path of an operation, to records of the account, or (None) to such as are not there."""
+    path = service.prefix + operation.path
+    for name in operation.path_parameters:
+        if account_id is None:
+            value = ABSENTLY.get(name, ABSENT)
+        else:
+            assert name in RECORDS, (
+                f"{operation.name}: no record is made for {{{name}}} (tests/acceptance/access.py)"
+            )
+            value = await RECORDS[name](world, account_id)
+        path = path.replace(f"{{{name}}}", value)
+    return path
+
+
+async def body_of(world: World, operation: Operation[Any], account_id: str | None) -> Any:
+    """A body that the operation takes; None where it takes none."""
+    if not operation.has_body or operation.takes_nothing:
+        return None
+    if operation.name in BODIES:
+        return await BODIES[operation.name](world, account_id)
+    assert operation.example is not None, f"{operation.name} has no example"
+    return dict(operation.example)
+
+
+def claims_of(operation: Operation[Any]) -> dict[str, str]:
+    """The properties and parameters that name an owned record, with the kind of each."""
+    if operation.takes_nothing:
+        return {}
+    info = msgspec.inspect.type_info(operation.takes)
+    assert isinstance(info, msgspec.inspect.StructType)
+    return {
+        field.encode_name: OWNED[field.encode_name] for field in info.fields if field.encode_name in OWNED
+    }
