@@ -43,7 +43,7 @@ async def up(
     tmp_path_factory: pytest.TempPathFactory, direct_url: str, pooled_url: str
 ) -> AsyncIterator[Stage]:
     folder = tmp_path_factory.mktemp("external") / "data"
-    _configure(folder, postgres_url=pooled_url, postgres_direct_url=direct_url)
+    _configure(folder, postgres_url=pooled_url, postgres_direct_url=direct_url, profiles_home="split")
     async with stage(folder) as platform:
         await platform.up()
         store = SqliteStore(platform.settings.documents_path)
@@ -66,6 +66,14 @@ async def test_families_and_a_move_there_and_back(up: Stage, direct_url: str) ->
     assert told.document["problems"] == {}
     told = await command("move", "cut-back", "accounts", "--json", folder=up.folder)
     assert told.code == 0, told.output + told.notes
+    started = await command("move", "start", "user_profiles", "--json", folder=up.folder)
+    assert started.code == 0, started.output + started.notes
+    swept = await command("store", "sweep", "user_profiles", "--json", folder=up.folder)
+    assert swept.code == 0, swept.output + swept.notes
+    assert swept.document["records"] > 0
+    assert (swept.document["kind"], swept.document["lost"]) == ("user_profiles", [])
+    refused = await command("store", "sweep", "accounts", folder=up.folder)
+    assert (refused.code, "is not split here" in refused.notes) == (1, True)
     psql = await asyncpg.connect(direct_url)
     assert await psql.fetchval("select count(*) from accounts") > 300
     assert psql.get_server_version().major == 15

@@ -29,7 +29,7 @@ app.command("mystira.cli.status:status", help="Show where every kind stands, and
 app.command("mystira.cli.move:app", name="move", help="Take the steps of a move, and look at them.")
 app.command("mystira.cli.queue:app", name="queue", help="Look at changes that wait; replay or drop them.")
 app.command("mystira.cli.rogue:app", name="rogue", help="Decide about writes made behind the engine's back.")
-app.command("mystira.cli.store:app", name="store", help="Look at records as both stores hold them.")
+app.command("mystira.cli.store:app", name="store", help="Look at records as both stores hold them; clean up.")
 app.command("mystira.cli.content:app", name="content", help="Check stories; bring content in and out.")
 app.command("mystira.cli.schema:app", name="schema", help="Bring the tables of PostgreSQL up or down.")
 app.command("mystira.cli.simulate:simulate", help="Let simulated families use a platform, and check it.")

@@ -1,4 +1,4 @@
-"""`mystira store`: one record as both stores hold it."""
+"""`mystira store`: one record as both stores hold it, and what split kinds leave behind."""
 
 from typing import Annotated, Any, Final
 
@@ -10,7 +10,7 @@ from rich.text import Text
 from mystira.cli import exits
 from mystira.cli.connection import admin_of
 from mystira.cli.options import AsJson, DataFolder, KindName, Seeing, Url
-from mystira.cli.output import answer
+from mystira.cli.output import answer, bar
 from mystira.clients.admin import Document
 
 app: Final = App(name="store", help_format="plaintext")
@@ -31,6 +31,36 @@ async def compare(
         found = await admin.compare(kind, key, reason)
     answer(found, json, _headline(found), _table(found))
     return exits.OK if found["difference"] is None or not found["following"] else exits.NO
+
+
+@app.command
+async def sweep(
+    kind: KindName, *, data_folder: DataFolder = None, url: Url = None, json: AsJson = False
+) -> int:
+    """Take off what died writers of a split kind left in documents. Ends with 1 where a part is not sound.
+
+    Workers do so every hour. It may run at any time, beside any writers, and takes nothing that is needed.
+    """
+    with bar(f"sweep {kind}", quiet=json) as show:
+        async with admin_of(url, data_folder) as admin:
+            done = await admin.sweep(kind, lambda far: show(far["sheets"] + far["records"], None))
+    answer(done, json, *_swept(done))
+    return exits.NO if done["lostCount"] or done["alteredCount"] else exits.OK
+
+
+def _swept(done: Document) -> list[Text]:
+    told = [f"{done['records']:,} records looked at; {done['pruned']:,} had something left behind, now gone."]
+    for keys, what in ((done["lost"], "lost"), (done["altered"], "altered")):
+        if count := done[f"{what}Count"]:
+            more = f", and {count - len(keys):,} more" if count > len(keys) else ""
+            told.append(f"{count:,} with a part {_UNSOUND[what]}: {', '.join(keys)}{more}")
+    return [Text(line) for line in told]
+
+
+_UNSOUND: Final = {
+    "lost": "that is gone (repair them from the other store of the move, or from a backup)",
+    "altered": "that somebody else changed (see mystira rogue list, then write the record again)",
+}
 
 
 def _headline(found: Document) -> Text:

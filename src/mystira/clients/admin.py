@@ -149,6 +149,27 @@ class AdminClient:
         )
         return _document(await self._service.ask("GET", path, query=query, headers=self._headers))
 
+    async def sweep(self, kind: str, told: Callable[[Document], None] = lambda _: None) -> Document:
+        """Clean up a split kind, part by part; `told` hears of what was done so far, which is the answer."""
+        path = f"/admin/api/sweep/{quote(kind, safe='')}"
+        content: Document = {}
+        done: Document = {}
+        while True:
+            part = _document(await self._service.ask("POST", path, content=content, headers=self._headers))
+            continuation = part.pop("continuation")
+            done = {name: _together(done.get(name), value) for name, value in part.items()}
+            told(done)
+            if continuation is None:
+                return done
+            content = {"continuation": continuation}
+
+
+def _together(before: Any, now: Any) -> Any:
+    """Counts add up, samples follow each other up to a hundred, and a name stays."""
+    if before is None or isinstance(now, str):
+        return now
+    return (before + now)[:100] if isinstance(now, list) else before + now
+
 
 _REPLACED: Final = "Another step was asked for meanwhile, so how this one ended is no longer known."
 

@@ -9,6 +9,7 @@ from mystira.services.admin.comparison import comparison_operations
 from mystira.services.admin.moves import move_operations
 from mystira.services.admin.queue import queue_operations
 from mystira.services.admin.rogue_writes import rogue_operations
+from mystira.services.admin.sweeping import sweep_operations
 
 _DESCRIPTION: Final = (
     "Moves kinds of records between their stores while they are written. A step is asked for, answered with "
@@ -30,6 +31,7 @@ def admin_api(platform: Platform) -> Service:
             *queue_operations(platform),
             *rogue_operations(platform),
             *comparison_operations(platform),
+            *sweep_operations(platform),
         ),
         path_parameters={
             "kind": PathParameter(meaning="The kind's name.", form=str, example="accounts"),
@@ -48,6 +50,6 @@ def admin_api(platform: Platform) -> Service:
             "certificates": "The proofs that two stores agreed.",
             "queue": "Changes that a copy could not take yet, or gave up.",
             "rogue writes": "Writes that were made behind the engine's back, kept until somebody decides.",
-            "records": "One record as both stores hold it.",
+            "records": "One record as both stores hold it; what split kinds leave behind.",
         },
     )
