@@ -227,6 +227,22 @@ async def test_one_record_that_always_meets_something_unavailable_stops_no_other
     assert failure.attempts > MAX_ATTEMPTS
 
 
+async def test_a_log_that_was_cut_under_a_reader_makes_it_look_at_everything(room: Room) -> None:
+    """Nobody knows any more which records changed: each is handed over, and then it goes on at the head."""
+    async with running(room.reaction()):
+        await room.say("first")
+        await room.until(lambda: room.seen == [("first", 1)])
+        await _noted(room, b"[1]")
+    for number in range(4):
+        await room.say(f"word-{number}")
+    assert await room.source.cut_log(WORDS, (4,), 10) == 4
+    async with running(room.reaction()):
+        await _noted(room, b"[5]")
+        await room.say("last")
+        await room.until(lambda: room.seen[-1] == ("last", 1))
+    assert {key for key, _ in room.seen} == {"first", "last", *(f"word-{number}" for number in range(4))}
+
+
 async def test_only_what_is_wanted_is_handed_over(room: Room) -> None:
     """Those records of which the predicate holds by now; a failure ends when it no longer does."""
     broken = True

@@ -24,13 +24,13 @@ import structlog
 
 from manystore.changes import START, Position
 from manystore.clock import Clock
-from manystore.errors import ManystoreError, UnavailableError
+from manystore.errors import LogCutError, ManystoreError, UnavailableError
 from manystore.followers.claim import Claim
 from manystore.followers.failures import Failure, Failures
 from manystore.placement import Leases, Placement, Side
 from manystore.records import Kind, Record
 from manystore.specifications import Predicate, Specification, field
-from manystore.stores.store import Note, Store
+from manystore.stores.store import KeyRange, Note, Store
 
 Handler = Callable[[Record], Awaitable[None]]
 """Does what follows from a change. Raises UnavailableError where nothing can be done just now."""
@@ -157,7 +157,11 @@ class Reaction:
     async def _advance(self, source: "_Log", truth: Side) -> bool:
         """Carry out the next changes of a log, and failed ones that are due; whether there were changes."""
         note, position = await source.where()
-        batch = await source.store.changes(source.kind, position, _BATCH)
+        try:
+            batch = await source.store.changes(source.kind, position, _BATCH)
+        except LogCutError:
+            await self._begin_anew(source, note, truth)
+            return True
         # The newest of each, in the order in which the log names them first.
         keys = dict.fromkeys(change.key for change in batch.changes)
         keys |= dict.fromkeys(failure.key for failure in await source.failures.due())
@@ -165,6 +169,18 @@ class Reaction:
             await self._carry_out(list(keys), source, truth)
         await source.note(note, batch.position, is_idle=not batch.changes)
         return bool(batch.changes)
+
+    async def _begin_anew(self, source: "_Log", note: Note, truth: Side) -> None:
+        """Look at every record, because the log no longer tells which have changed; then go on at its head.
+
+        Whoever cuts logs waits for us; so this log was cut by somebody else, or is another than it was.
+        """
+        log.error("reaction.log_was_cut", follower=self.name, kind=source.kind.name, store=source.store.name)
+        head, after = await source.store.head(source.kind), None
+        while page := await self._placement.store(truth).versions(source.kind, KeyRange(after), _BATCH):
+            await self._carry_out([each.key for each in page], source, truth)
+            after = page[-1].key
+        await source.note(note, head, is_idle=False)
 
     async def _carry_out(self, keys: list[str], source: "_Log", truth: Side) -> None:
         failed = await self._failed()
