@@ -14,6 +14,7 @@ from manystore.errors import (
     DrainingError,
     InvalidRecordError,
     InvalidSpecificationError,
+    LogCutError,
     ManystoreError,
     MissingParentError,
     MoveError,
@@ -31,6 +32,7 @@ from manystore.followers.reaction import Reaction
 from manystore.followers.runner import SyncRunner
 from manystore.moves.actions import Mover
 from manystore.moves.certificate import CertificateFolder
+from manystore.moves.retention import Retention
 from manystore.moves.tasks import Action, Override, Task, TaskBoard
 from manystore.moves.worker import MoveWorker
 from manystore.placement import Leases, Phase, Placement, Side, State
@@ -64,6 +66,7 @@ __all__ = [
     "Label",
     "LastWriterWins",
     "Leases",
+    "LogCutError",
     "ManystoreError",
     "MemoryStore",
     "MissingParentError",
@@ -80,6 +83,7 @@ __all__ = [
     "Record",
     "RefusedError",
     "Repository",
+    "Retention",
     "ShadowReader",
     "Side",
     "Specification",

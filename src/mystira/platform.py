@@ -8,6 +8,7 @@ Services, commands and tests receive a `Platform`; nobody else opens a store.
 
 import asyncio
 import contextlib
+import datetime as dt
 import os
 import random
 import secrets
@@ -28,6 +29,7 @@ from manystore.followers.sync import Track
 from manystore.moves.actions import Mover
 from manystore.moves.certificate import CertificateFolder
 from manystore.moves.conditions import valid_certificate
+from manystore.moves.retention import Retention
 from manystore.moves.tasks import Task, TaskBoard
 from manystore.moves.worker import MoveWorker
 from manystore.moves.workflows import Workflows
@@ -263,7 +265,15 @@ class Platform:
             placements, self.leases, owner=self.node, clock=self.clock, randomness=self._random
         )
         worker = MoveWorker(placements, self.mover, owner=self.node, clock=self.clock, workflows=workflows)
+        retention = Retention(
+            [*placements, *settle(self.documents, self.tables)],
+            self.certificates,
+            owner=self.node,
+            clock=self.clock,
+            keep=dt.timedelta(days=self.settings.log_days),
+        )
         async with asyncio.TaskGroup() as group:
+            group.create_task(retention.run(), name="retention")
             group.create_task(runner.run(), name="followers")
             for reaction in self.reactions:
                 group.create_task(reaction.run(), name=reaction.name)

@@ -125,6 +125,10 @@ class Settings(BaseSettings):
     lease_seconds: Seconds = Field(
         default=2.0, description="How long a process may go on writing after it last heard of the placement."
     )
+    log_days: Days = Field(
+        default=7,
+        description="How long entries of change logs, and records of ended tasks, are kept at least.",
+    )
     secondary: Annotated[Literal["deferred", "inline"], Allowed("deferred or inline")] = Field(
         default="deferred",
         description="Whether a write waits for the copy (inline) or leaves it to the follower (deferred).",

@@ -171,6 +171,54 @@ async def test_a_move_there_and_back_is_a_workflow_a_step(scene: Scene) -> None:
     assert {row["parent_workflow_id"] for row in ranges} < {row["workflow_uuid"] for row in tasks}
 
 
+async def recorded(scene: Scene, table: str) -> set[str]:
+    """Of which workflows a table of the engine has rows."""
+    connection = await asyncpg.connect(scene.url)
+    try:
+        rows = await connection.fetch(f"select workflow_uuid from dbos.{table}")
+        return {row[0] for row in rows}
+    finally:
+        await connection.close()
+
+
+async def age(scene: Scene, tasks: list[str], days: float) -> None:
+    """Let workflows have ended so long ago."""
+    connection = await asyncpg.connect(scene.url)
+    try:
+        await connection.execute(
+            "update dbos.workflow_status set completed_at = completed_at - $2 "
+            "where workflow_uuid = any($1) or parent_workflow_id = any($1)",
+            tasks,
+            int(days * 86_400_000),
+        )
+    finally:
+        await connection.close()
+
+
+async def test_what_is_recorded_of_old_tasks_is_removed_and_of_young_ones_is_kept(scene: Scene) -> None:
+    """A week after its end a task goes with its ranges and whatever was recorded of them, a few at a time."""
+    await seed(scene, people=5000)
+    async with scene.working():
+        tasks = [f"people/{(await scene.take(Action.START, PEOPLE)).id}"]
+        tasks += [f"people/{(await scene.take(Action.VERIFY, PEOPLE)).id}" for _ in range(7)]
+    before = await recorded(scene, "workflow_status")
+    assert len(before & set(tasks)) == 8
+    await age(scene, tasks[:6], 7.01)
+    await age(scene, tasks[6:], 6.9)
+    old = {each["workflow_uuid"] for each in await scene.workflows("moves.range")}
+    old = {each for each in old if any(each.startswith(f"{task}/") for task in tasks[:6])} | {*tasks[:6]}
+    assert len(old) == 6 * (1 + 4)
+    async with scene.working(), asyncio.timeout(20.0):
+        while old & await recorded(scene, "workflow_status"):
+            await asyncio.sleep(0.1)
+    assert await recorded(scene, "workflow_status") == before - old
+    for table in ("operation_outputs", "workflow_input", "workflow_output"):
+        assert not old & await recorded(scene, table), table
+    last = await scene.board(PEOPLE).last(Action.START)
+    assert last is not None
+    assert f"people/{last.id}" == tasks[0]
+
+
 async def cut(scene: Scene, kind: Kind, count: int) -> None:
     """Cut a kind into more ranges than so few records would be cut into."""
     ranges = tuple(await scene.source.ranges(kind, count))

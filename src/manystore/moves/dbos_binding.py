@@ -15,6 +15,7 @@ sharding and telemetry are off, and nothing but the database is connected to.
 import asyncio
 import concurrent.futures.thread
 import contextlib
+import datetime as dt
 import logging
 import threading
 import time
@@ -44,6 +45,8 @@ VERSION: Final = "1"
 ENDED: Final = ("SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 """What DBOS calls a workflow that nobody will go on with."""
 
+_TASK: Final = "moves.task"
+_RANGE: Final = "moves.range"
 _ONE: Final = threading.Lock()
 """Held by whoever has the one instance that a process can have."""
 _SILENCE: Final = 5.0
@@ -169,6 +172,27 @@ class Binding:
         gone = sorted(workers)
         await self._ask(lambda: DBOS._recover_pending_workflows(gone))
 
+    async def forget(self, before: dt.datetime, most: int) -> int:
+        """Remove the oldest tasks that ended before then, with their ranges and all that was recorded.
+
+        At most so many, and returns how many. Raises UnavailableError.
+        """
+
+        def ask() -> int:
+            ended = DBOS.list_workflows(
+                name=_TASK,
+                status=[*ENDED],
+                completed_before=before.isoformat(),
+                limit=most,
+                load_input=False,
+                load_output=False,
+            )
+            if ended:
+                DBOS.delete_workflows([each.workflow_id for each in ended], delete_children=True)
+            return len(ended)
+
+        return await self._ask(ask)
+
     async def _ask(self, question: Callable[[], T]) -> T:
         try:
             return await in_thread(question)
@@ -252,12 +276,12 @@ class Steps:
         async def do_range(begun: str, number: int) -> str:
             return await DBOS.run_step_async({"name": "range"}, self._range, begun, number)
 
-        range_workflow = DBOS.workflow(name="moves.range", max_recovery_attempts=MOST_ATTEMPTS)(do_range)
+        range_workflow = DBOS.workflow(name=_RANGE, max_recovery_attempts=MOST_ATTEMPTS)(do_range)
 
         async def carry_out(kind: str, task_id: str) -> None:
             await self._carry_out(kind, task_id, range_workflow)
 
-        return DBOS.workflow(name="moves.task", max_recovery_attempts=MOST_ATTEMPTS)(carry_out)
+        return DBOS.workflow(name=_TASK, max_recovery_attempts=MOST_ATTEMPTS)(carry_out)
 
     async def _carry_out(self, kind: str, task_id: str, range_workflow: RangeWorkflow) -> None:
         if not await self._on_loop(self._conductor.attempt(kind, task_id)):

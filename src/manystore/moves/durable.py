@@ -7,6 +7,7 @@ hands the work of the gone back to the queues.
 
 import asyncio
 import contextlib
+import datetime as dt
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -17,8 +18,12 @@ from manystore.errors import UnavailableError
 from manystore.moves.attendance import BEAT_EVERY, Attendance
 from manystore.moves.conduct import Conductor
 from manystore.moves.dbos_binding import ENDED, Binding
+from manystore.moves.retention import KEEP
 from manystore.stores.store import Store
 
+_FORGET_EVERY: Final = 3600.0
+_FORGET_AT_ONCE: Final = 5
+"""Tasks whose records are removed in one step; each has one of its own and up to 256 ranges."""
 LOOK_AGAIN_EVERY: Final = 2.0
 """Seconds after which a task that is still open is looked after once more."""
 
@@ -30,13 +35,23 @@ class DurableWorkflows:
 
     `worker` is its name, unlike that of any process before it; `store` is where workers show that they live,
     best in the same database, so that they can be seen exactly when the work can be taken over. When there
-    was nothing to do for `rest_after` seconds it rests, which costs nothing, until there is.
+    was nothing to do for `rest_after` seconds it rests, which costs nothing, until there is. What was
+    recorded of a task is removed once it has ended for as long as `keep`; its board has the result all the
+    same.
     """
 
     def __init__(
-        self, url: str, store: Store, *, worker: str, clock: Clock, rest_after: float = 30.0
+        self,
+        url: str,
+        store: Store,
+        *,
+        worker: str,
+        clock: Clock,
+        rest_after: float = 30.0,
+        keep: dt.timedelta = KEEP,
     ) -> None:
-        self._worker, self._clock, self._rest_after = worker, clock, rest_after
+        self._worker, self._clock, self._rest_after, self._keep = worker, clock, rest_after, keep
+        self._forgot = float("-inf")
         self._attendance = Attendance(store, worker, clock)
         self._binding = Binding(url, worker)
         self._waking, self._wanted = asyncio.Lock(), float("-inf")
@@ -122,8 +137,20 @@ class DurableWorkflows:
                 living = self._attendance.living()
                 if min(living) == self._worker:
                     await self._take_over(living)
+                    await self._forget()
             except UnavailableError as error:
                 log.warning("move.no_look", reason=str(error))
+
+    async def _forget(self) -> None:
+        """Remove what is recorded of a few old tasks, and of more at the next look, until none is left."""
+        now = self._clock.monotonic()
+        if now - self._forgot < _FORGET_EVERY:
+            return
+        count = await self._binding.forget(self._clock.now() - self._keep, _FORGET_AT_ONCE)
+        if count < _FORGET_AT_ONCE:
+            self._forgot = now
+        if count:
+            log.info("move.forgotten", tasks=count)
 
     async def _take_over(self, living: set[str]) -> None:
         """Hand back what the gone had taken; only then forget them, in case this worker goes too."""

@@ -5,6 +5,7 @@ durable workflows, and whatever one leaves when it dies the next one takes up.
 """
 
 import asyncio
+import datetime as dt
 from typing import Any, Final
 
 import structlog
@@ -60,4 +61,5 @@ def _workflows(platform: Platform) -> Workflows | None:
     url = platform.settings.postgres_session_url
     if url is None:
         return None
-    return DurableWorkflows(url, platform.tables, worker=platform.node, clock=platform.clock)
+    keep = dt.timedelta(days=platform.settings.log_days)
+    return DurableWorkflows(url, platform.tables, worker=platform.node, clock=platform.clock, keep=keep)
