@@ -176,4 +176,5 @@ def _imports(path: Path) -> set[str]:
 
 
 def _imported(name: str) -> str:
-    return {"azure-cosmos": "azure", "uuid-utils": "uuid_utils"}.get(name, name.replace("-", "_"))
+    spelled = {"azure-cosmos": "azure", "pyjwt": "jwt", "pyyaml": "yaml"}
+    return spelled.get(name, name.replace("-", "_"))
