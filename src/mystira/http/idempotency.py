@@ -44,6 +44,9 @@ class Given(msgspec.Struct, frozen=True):
 class Creation(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
     """How one sort of record is created: `make` under the id given (None: any), `read` again, `headers` of
     its answer, and what is shown of it (`view`).
+
+    What has an id of its own, whoever makes it, is told apart from somebody else's by `recognise`: the record
+    that stands there where it is what was to be made, else None.
     """
 
     name: str
@@ -51,6 +54,11 @@ class Creation(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
     read: Callable[[str], Awaitable[R]]
     headers: Callable[[R], dict[str, str]]
     view: Callable[[R], object]
+    recognise: Callable[[], Awaitable[R | None]] | None = None
+
+    async def again(self, record_id: str) -> R | None:
+        """The record that an earlier attempt under the same key has made; None if it was somebody else's."""
+        return await self.read(record_id) if self.recognise is None else await self.recognise()
 
     def show(self, record: R) -> Answer:
         """The answer to a creation."""
@@ -91,7 +99,10 @@ async def _create(
             record = await creation.make(begun.record_id)
         except AlreadyExistsError:
             # The id is this key's alone: an earlier attempt wrote the record and died before it could say so.
-            record, replayed = await creation.read(begun.record_id), True
+            found = await creation.again(begun.record_id)
+            if found is None:
+                raise
+            record, replayed = found, True
     except BaseException:
         await _quietly(keys.release(key, holder=holder))
         raise
@@ -116,4 +127,6 @@ def _replay(given: Given) -> Answer:
 
 def _fingerprint(call: Call[Any]) -> str:
     """What a request asks for, whatever the order and spacing in which it was written."""
-    return hashlib.sha256(msgspec.json.encode(call.sent, order="deterministic")).hexdigest()
+    sent = msgspec.json.encode(call.sent, order="deterministic")
+    uploaded = "" if call.body is None else call.body.sha256
+    return hashlib.sha256(sent + uploaded.encode()).hexdigest()

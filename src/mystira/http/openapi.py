@@ -16,6 +16,7 @@ from mystira.http.callers import describe_access
 from mystira.http.operations import Operation
 from mystira.http.problems import CODES, MEDIA_TYPE, Problem, ProblemError
 from mystira.http.service import Service
+from mystira.http.transfers import Download, Upload
 
 Document = dict[str, Any]
 
@@ -42,6 +43,16 @@ _REQUEST_HEADERS: Final[dict[str, Document]] = {
         "schema": {"type": "string"},
         "example": '"2"',
     },
+    "Range": {
+        "description": "Asks for some of the bytes; several ranges at once are answered with the whole.",
+        "schema": {"type": "string"},
+        "example": "bytes=0-1023",
+    },
+    "If-Range": {
+        "description": "The ETag for which the range counts; for another the whole is answered.",
+        "schema": {"type": "string"},
+        "example": '"9f86d081884c7d65"',
+    },
     "Idempotency-Key": {
         "description": "Names this creation: repeated within a day, it creates nothing and answers the same.",
         "schema": {"type": "string", "pattern": "^[\\x21-\\x7e]{1,255}$"},
@@ -59,6 +70,15 @@ _REQUEST_HEADERS: Final[dict[str, Document]] = {
 _RESPONSE_HEADERS: Final[dict[str, Document]] = {
     "X-Correlation-Id": _CORRELATION,
     "ETag": _ETAG,
+    "ETag-Of-Bytes": {
+        "description": "Stands for the bytes: as long as it is the same, so are they.",
+        "schema": {"type": "string", "pattern": '^"[0-9a-f]{64}"$'},
+    },
+    "Accept-Ranges": {
+        "description": "Some of the bytes can be asked for.",
+        "schema": {"type": "string", "enum": ["bytes"]},
+    },
+    "Content-Range": {"description": "Which of the bytes these are.", "schema": {"type": "string"}},
     "Location": {"description": "Where the record is found from now on.", "schema": {"type": "string"}},
     "Idempotency-Replayed": {
         "description": "`true` where this is the answer to an earlier request with the same key.",
@@ -140,11 +160,7 @@ def refusals_of(operation: Operation[Any]) -> list[str]:
         codes |= {"not_signed_in", "not_allowed"}
     if operation.owner is not None:
         codes |= {"not_found"}
-    if operation.has_body:
-        codes |= {*_WITH_BODY, *_WITH_FIELDS} if not operation.takes_nothing else {*_WITH_BODY, "wrong_type"}
-        codes |= {"unknown_field"}
-    elif not operation.takes_nothing:
-        codes |= {"invalid_parameter"}
+    codes |= _codes_of_form(operation)
     if operation.method != "GET":
         codes |= {"throttled", "draining"}
     if operation.revalidates or operation.guarded:
@@ -158,12 +174,26 @@ def refusals_of(operation: Operation[Any]) -> list[str]:
     return [code for code in CODES if code in codes]
 
 
+def _codes_of_form(operation: Operation[Any]) -> set[str]:
+    """The codes with which what was sent can be refused, body or query string."""
+    codes = {"range_not_satisfiable"} if operation.is_ranged else set()
+    if operation.uploads is not None:
+        codes |= {"incomplete_body", "body_too_large", "unsupported_media_type", "empty_body"}
+    if operation.has_body:
+        codes |= {*_WITH_BODY, *_WITH_FIELDS} if not operation.takes_nothing else {*_WITH_BODY, "wrong_type"}
+        codes |= {"unknown_field"}
+    elif not operation.takes_nothing:
+        codes |= {"invalid_parameter"}
+    return codes
+
+
 def _forms(service: Service) -> dict[Any, Any]:
     """Every type that the document speaks of."""
     found: list[Any] = [Problem]
     for operation in service.operations:
         found += [operation.takes] if operation.has_body and not operation.takes_nothing else []
-        found += [form for form in operation.answers.values() if form is not None]
+        forms = operation.answers.values()
+        found += [form for form in forms if form is not None and not isinstance(form, Download)]
     found += [parameter.form for parameter in service.path_parameters.values()]
     return {form: form for form in found}
 
@@ -178,7 +208,9 @@ def _operation(service: Service, operation: Operation[Any], drawn: dict[Any, Any
         "security": list(_security(operation)),
         "description": " ".join([operation.description, _whom(operation)]).strip(),
     }
-    if operation.has_body and not operation.takes_nothing:
+    if operation.uploads is not None:
+        described["requestBody"] = _upload(operation.uploads)
+    elif operation.has_body and not operation.takes_nothing:
         content: Document = {"schema": drawn[operation.takes]}
         if operation.example is not None:
             content["example"] = operation.example
@@ -187,6 +219,15 @@ def _operation(service: Service, operation: Operation[Any], drawn: dict[Any, Any
             "content": dict.fromkeys(operation.media_types, content),
         }
     return described
+
+
+def _upload(upload: Upload) -> Document:
+    # Bytes of a type of their own are told of without a schema (OpenAPI 3.1).
+    return {
+        "required": True,
+        "description": f"{upload.meaning}, at most {upload.most_bytes:,} bytes.",
+        "content": {media_type: {} for media_type in upload.media_types},
+    }
 
 
 def _whom(operation: Operation[Any]) -> str:
@@ -245,7 +286,9 @@ def _without_null(form: Document, definitions: Document) -> Document:
 def _headers(operation: Operation[Any]) -> Iterator[Document]:
     wanted = {
         "If-Match": operation.guarded,
-        "If-None-Match": operation.revalidates,
+        "If-None-Match": operation.revalidates or operation.is_ranged,
+        "Range": operation.is_ranged,
+        "If-Range": operation.is_ranged,
         "Idempotency-Key": operation.keyed,
         "X-Actor": operation.names_actor,
         "X-Correlation-Id": True,
@@ -263,13 +306,31 @@ def _answers(operation: Operation[Any], drawn: dict[Any, Any]) -> Iterator[tuple
         names += ["Location"] if is_made and operation.locates else []
         names += ["Idempotency-Replayed"] if operation.keyed else []
         answer: Document = {"description": HTTPStatus(status).phrase, "headers": _referred(names)}
-        if form is not None:
+        if isinstance(form, Download):
+            yield from _download(form, answer)
+        elif form is not None:
             answer["content"] = {"application/json": {"schema": drawn[form]}}
         yield str(status), answer
     if operation.revalidates:
         not_modified = HTTPStatus.NOT_MODIFIED
         headers = _referred(["X-Correlation-Id", "ETag"])
         yield str(not_modified.value), {"description": "The caller has it already.", "headers": headers}
+
+
+def _download(form: Download, answer: Document) -> Iterator[tuple[str, Document]]:
+    """Write into the answer what its bytes are; then the answers with some of them or with none."""
+    answer["content"] = {media_type: {} for media_type in form.media_types}
+    if not form.ranged:
+        return
+    tagged = {**_referred(["X-Correlation-Id"]), "ETag": {"$ref": "#/components/headers/ETag-Of-Bytes"}}
+    answer["headers"] = tagged | _referred(["Accept-Ranges"])
+    partial, unchanged = HTTPStatus.PARTIAL_CONTENT, HTTPStatus.NOT_MODIFIED
+    headers = tagged | _referred(["Accept-Ranges", "Content-Range"])
+    yield (
+        str(partial.value),
+        {"description": partial.phrase, "headers": headers, "content": answer["content"]},
+    )
+    yield str(unchanged.value), {"description": "The caller has it already.", "headers": tagged}
 
 
 def _refusals(operation: Operation[Any], drawn: dict[Any, Any]) -> Iterator[tuple[str, Document]]:

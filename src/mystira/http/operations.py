@@ -7,9 +7,10 @@
     )
 
 `takes` is what the caller sends beyond the path: for GET and DELETE the query string, for POST and PATCH the
-body. A handler receives a `Call` in which it has been read and checked, and returns an `Answer`. It is not
-reached by anybody whom `allows` and `owner` keep out; those learn nothing, not even whether what they sent
-was well-formed.
+body, which is JSON. An operation that `uploads` takes bytes as its body, and the query string as well. A
+handler receives a `Call` in which it has been read and checked, and returns an `Answer`. It is not reached by
+anybody whom `allows` and `owner` keep out; those learn nothing, not even whether what they sent was
+well-formed.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -34,9 +35,12 @@ from mystira.http.callers import (
 )
 from mystira.http.etags import Demand, etag, read_demand, require
 from mystira.http.queries import Nothing, QueryReader
+from mystira.http.transfers import Download, Received, Upload, received
 
 S = TypeVar("S", bound=msgspec.Struct)
 Answer = ASGIResponse
+
+Verb = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 JSON: Final = "application/json"
 MERGE_PATCH: Final = "application/merge-patch+json"
@@ -44,13 +48,17 @@ PRIVATE: Final = "private, no-cache"
 """For records: whoever asked may keep it, and asks each time whether it still holds."""
 NOT_KEPT: Final = "no-store"
 
+_OF_BODIES: Final = ("content-type", "content-encoding", "content-length")
 _encode = msgspec.json.Encoder().encode
 
 
 class Call(Generic[S]):
-    """One request: who calls from which network `address`, what was sent, and the headers that matter."""
+    """One request: who calls from which network `address`, what was sent, and the headers that matter.
 
-    __slots__ = ("_headers", "address", "caller", "path", "sent")
+    `body` is what was uploaded, None but for operations that take uploads. `is_head` asks for no bytes.
+    """
+
+    __slots__ = ("_headers", "address", "body", "caller", "is_head", "path", "sent")
 
     def __init__(
         self,
@@ -60,9 +68,12 @@ class Call(Generic[S]):
         *,
         caller: Caller = NOBODY,
         address: str = "",
+        body: Received | None = None,
+        is_head: bool = False,
     ) -> None:
         self.path, self.sent, self._headers = path, sent, headers
         self.caller, self.address = caller, address
+        self.body, self.is_head = body, is_head
 
     def header(self, name: str) -> str | None:
         """The value of a header, given in lower case; several of that name count as one list."""
@@ -98,7 +109,7 @@ class Operation(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
     try.
     """
 
-    method: Literal["GET", "POST", "PATCH", "DELETE"]
+    method: Verb
     path: str
     name: str
     summary: str
@@ -117,12 +128,18 @@ class Operation(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
     names_actor: bool = False
     locates: bool = True
     has_optional_body: bool = False
+    uploads: Upload | None = None
     example: Mapping[str, Any] | None = None
 
     @property
     def has_body(self) -> bool:
         """Whether what it takes comes in the body rather than in the query string."""
-        return self.method in ("POST", "PATCH")
+        return self.method in ("POST", "PUT", "PATCH") and self.uploads is None
+
+    @property
+    def is_ranged(self) -> bool:
+        """Whether it answers with bytes of which some can be asked for."""
+        return any(isinstance(form, Download) and form.ranged for form in self.answers.values())
 
     @property
     def takes_nothing(self) -> bool:
@@ -159,8 +176,14 @@ class Operation(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
             if self.owner is not None:
                 await require_owner(self.owner, caller, path)
             address = (scope.get("client") or ("",))[0]
-            call = Call(path, await read(request), headers, caller=caller, address=address)
-            return await handle(call)
+            sent, is_head = await read(request), scope["method"] == "HEAD"
+            if self.uploads is None:
+                return await handle(
+                    Call(path, sent, headers, caller=caller, address=address, is_head=is_head)
+                )
+            told = {name: header_of(headers, name.encode()) for name in _OF_BODIES}
+            async with received(self.uploads, request.receive, headers=told) as body:
+                return await handle(Call(path, sent, headers, caller=caller, address=address, body=body))
 
         return make_route(self.method, self.route_path, self.name, answer)
 
@@ -195,7 +218,7 @@ class Operation(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
 
 
 def make_route(
-    method: Literal["GET", "POST", "PATCH", "DELETE"],
+    method: Verb,
     path: str,
     name: str,
     answer: Callable[[Request[Any, Any, Any]], Awaitable[ASGIResponse]],

@@ -113,8 +113,11 @@ def _body(body: Document | None) -> Iterator[str]:
     if body is None:
         return
     content = next(iter(body["content"].values()))
-    name = escape(_form(content["schema"]))
     types = " or ".join(f"<code>{escape(each)}</code>" for each in body["content"])
+    if "schema" not in content:
+        yield f"<h4>Body</h4><p>{escape(body['description'])} As {types}</p>"
+        return
+    name = escape(_form(content["schema"]))
     yield f'<h4>Body</h4><p><a href="#schema-{name}">{name}</a> as {types}</p>'
 
 
@@ -134,7 +137,9 @@ def _command(method: str, path: str, operation: Document) -> str:
     if body := operation.get("requestBody"):
         media_type, content = next(iter(body["content"].items()))
         words.append(f"-H 'Content-Type: {media_type}'")
-        words.append(f"-d '{json.dumps(content.get('example', {}), ensure_ascii=False)}'")
+        is_file = "schema" not in content
+        example = json.dumps(content.get("example", {}), ensure_ascii=False)
+        words.append("--data-binary @file" if is_file else f"-d '{example}'")
     return " \\\n  ".join(words)
 
 
@@ -142,7 +147,7 @@ def _answers(responses: Document) -> Iterator[str]:
     yield "<h4>Answers</h4><table><tr><th>status</th><th>meaning</th><th>body</th></tr>"
     for status, response in responses.items():
         content = next(iter(response.get("content", {}).values()), None)
-        name = "" if content is None else escape(_form(content["schema"]))
+        name = escape(_form(content["schema"])) if content and "schema" in content else ""
         link = f'<a href="#schema-{name}">{name}</a>' if name else ""
         yield f"<tr><td>{status}</td><td>{escape(response['description'])}</td><td>{link}</td></tr>"
     yield "</table>"

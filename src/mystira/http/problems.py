@@ -8,6 +8,8 @@ from typing import Final
 
 import msgspec
 
+from mystira.domain.files.findings import Finding
+
 TYPE: Final = "urn:mystira:problem:"
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -51,6 +53,7 @@ _TABLE: Final = (
     Code("not_unique", 409, "Another record has this value already", "Choose another value for `path`."),
     Code("already_exists", 409, "There is such a record already", "Change that one, or choose another id."),
     Code("contended", 409, "Others kept changing the record", "Nothing was written; try again."),
+    Code("still_published", 409, "The story is published", "Withdraw it, then delete it."),
     Code("refused", 409, "The record cannot be written as it is now", "Look at `detail`."),
     Code(
         "request_in_progress", 409, "The first request with this key is under way", "Ask again in a moment."
@@ -66,8 +69,12 @@ _TABLE: Final = (
     Code("certificate_invalid", 409, "The certificate cannot be trusted", "Verify again."),
     Code("version_mismatch", 412, "The record has changed", "Read it again, then repeat the change."),
     Code("code_void", 410, "No code opens anything by this request", "Ask for a new code."),
+    Code("media_too_large", 413, "The media are too large", "Send less than the limit in `detail`."),
     Code("body_too_large", 413, "The body is too large", "Send less than the limit in `detail`."),
     Code("unsupported_media_type", 415, "The body is not of a type taken here", "See the header Accept."),
+    Code(
+        "range_not_satisfiable", 416, "The range lies behind the end", "Ask within the size in Content-Range."
+    ),
     Code("unknown_field", 422, "No such property", "Leave `path` out, or look up its spelling."),
     Code("missing_field", 422, "A property is missing", "Give `path` a value."),
     Code("wrong_type", 422, "A value has the wrong type", "Give `path` a value of the type in `detail`."),
@@ -78,6 +85,8 @@ _TABLE: Final = (
         "missing_parent", 422, "The record that `path` names is not there", "Make it first, or name another."
     ),
     Code("too_young", 422, "The story is for older players", "Choose another story, or an older group."),
+    Code("invalid_content", 422, "The file has errors", "Mend each of `findings` that is an error."),
+    Code("unknown_media", 422, "The bytes are no media taken here", "Convert them to a format in `detail`."),
     Code("not_representable", 422, "A value cannot be kept exactly", "Change `path`."),
     Code("wrong_code", 422, "This is not the code that was mailed", "Look at the letter, and type it again."),
     Code("idempotency_key_reused", 422, "The key belongs to another request", "Use a new key."),
@@ -105,8 +114,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ren
     """A refusal (RFC 9457).
 
     `code` is what programs decide by. `path` is the property, parameter or header that is at fault, and
-    `errors` lists all that were found; `reasons` are the unmet conditions of a step. `correlation_id` finds
-    the request in the logs.
+    `errors` lists all that were found; `reasons` are the unmet conditions of a step; `findings` are what was
+    found in a file that was sent. `correlation_id` finds the request in the logs.
     """
 
     type: str
@@ -119,6 +128,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ren
     path: str | None = None
     errors: tuple[Mistake, ...] = ()
     reasons: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 class ProblemError(Exception):
@@ -134,10 +144,12 @@ class ProblemError(Exception):
         *,
         path: str | None = None,
         reasons: Sequence[str] = (),
+        findings: Sequence[Finding] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.code, self.detail, self.path = CODES[code], detail, path
         self.reasons, self.headers = tuple(reasons), dict(headers or {})
+        self.findings = tuple(findings)
         super().__init__(f"{code}: {detail}")
 
     def problem(self, *, instance: str, correlation_id: str) -> Problem:
@@ -155,4 +167,5 @@ class ProblemError(Exception):
             path=path,
             errors=mistakes,
             reasons=self.reasons,
+            findings=self.findings,
         )

@@ -11,6 +11,7 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFou
 
 from manystore import errors as engine
 from mystira.domain.errors import ContendedError, DomainError, TooOftenError
+from mystira.domain.files.errors import InvalidContentError
 from mystira.http.problems import ProblemError
 
 _INTERNAL: Final = "The request could not be carried out; whether it changed anything is not known."
@@ -30,6 +31,11 @@ def _(error: ProblemError) -> ProblemError:
 @refusal.register
 def _(error: DomainError) -> ProblemError:
     return ProblemError(error.code, str(error), path=getattr(error, "field", None))
+
+
+@refusal.register
+def _(error: InvalidContentError) -> ProblemError:
+    return ProblemError(error.code, str(error), findings=error.findings)
 
 
 @refusal.register
