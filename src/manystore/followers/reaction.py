@@ -81,6 +81,7 @@ class Reaction:
         every: float = 0.25,
     ) -> None:
         self.name: Final = name
+        self.kind: Final = placement.kind
         self._placement, self._handle, self._leases = placement, handle, leases
         self._where = where
         self._owner, self._clock, self._random, self._every = owner, clock, randomness, every
@@ -94,11 +95,11 @@ class Reaction:
 
     def _log(self, prefix: str, store: Store) -> "_Log":
         failures = Failures(store, f"{prefix}/failed/", clock=self._clock, randomness=self._random)
-        return _Log(self.name, self._placement.kind, store, failures, self._clock)
+        return _Log(self.name, self.kind, store, failures, self._clock)
 
     async def run(self) -> None:
         """Follow until cancelled."""
-        pause, kind = _STAND_BY, self._placement.kind.name
+        pause, kind = _STAND_BY, self.kind.name
         while True:
             try:
                 side = (await self._leases.refresh(kind)).truth
@@ -114,7 +115,7 @@ class Reaction:
             await self._clock.sleep(pause)
 
     def _warn(self, event: str, error: ManystoreError) -> None:
-        log.warning(event, follower=self.name, kind=self._placement.kind.name, reason=str(error))
+        log.warning(event, follower=self.name, kind=self.kind.name, reason=str(error))
 
     async def failures(self) -> list[Failure]:
         """What could not be carried out so far, from either store."""
@@ -130,7 +131,7 @@ class Reaction:
 
     async def _follow_while(self, side: Side) -> None:
         """Follow for as long as this side is the truth and this worker holds the claim."""
-        looked_back, kind, claim = float("-inf"), self._placement.kind.name, self._claims[side]
+        looked_back, kind, claim = float("-inf"), self.kind.name, self._claims[side]
         try:
             while (await self._leases.state(kind)).truth is side and await claim.hold():
                 now = self._clock.monotonic()
@@ -196,7 +197,7 @@ class Reaction:
                 await _release(former)
 
     async def _find(self, store: Store, keys: list[str]) -> dict[str, Record]:
-        kind = self._placement.kind
+        kind = self.kind
         if self._where is None:
             return await store.get_many(kind, keys)
         found = dict[str, Record]()
@@ -238,7 +239,7 @@ class Reaction:
         note(
             "reaction.not_carried_out",
             follower=self.name,
-            kind=self._placement.kind.name,
+            kind=self.kind.name,
             key=failure.key,
             state=failure.state,
             attempts=failure.attempts,

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from manystore.errors import UnavailableError, VersionConflictError
+from manystore.errors import ManystoreError, VersionConflictError
 from manystore.repository import Stored
-from mystira.domain.errors import ContendedError, NotFoundError
+from mystira.domain.errors import ContendedError, DomainError, NotFoundError
 from mystira.domain.records import ATTEMPTS, read_record
 from mystira.domain.sessions import rules
 from mystira.domain.sessions.ending import settle_end
@@ -153,8 +153,9 @@ async def _with_badges(play: Play, step: Step) -> Step:
         return step
     try:
         stored = await settle_end(play, step.stored)
-    except (UnavailableError, ContendedError):
-        # The session is complete, and the change log knows: what it brings follows by itself.
+    except (ManystoreError, DomainError):
+        # The session is complete, and the change log knows: what it brings follows by itself, or whoever
+        # follows the log tells why not.
         return Step(stored=step.stored, story=step.story, events=step.events, are_badges_pending=True)
     known = len(step.stored.value.events)
     earned = [each for each in stored.value.events[known:] if isinstance(each, BadgeEarned)]

@@ -8,6 +8,7 @@ from mystira.services.admin.certificates import certificate_operations
 from mystira.services.admin.comparison import comparison_operations
 from mystira.services.admin.moves import move_operations
 from mystira.services.admin.queue import queue_operations
+from mystira.services.admin.reactions import reaction_operations
 from mystira.services.admin.rogue_writes import rogue_operations
 from mystira.services.admin.sweeping import sweep_operations
 
@@ -29,6 +30,7 @@ def admin_api(platform: Platform) -> Service:
             *move_operations(platform),
             *certificate_operations(platform),
             *queue_operations(platform),
+            *reaction_operations(platform),
             *rogue_operations(platform),
             *comparison_operations(platform),
             *sweep_operations(platform),
@@ -38,6 +40,7 @@ def admin_api(platform: Platform) -> Service:
             "key": PathParameter(
                 meaning="The record's key.", form=str, example="01941f29-7c00-7aaa-9aaa-aaaaaaaaaaaa"
             ),
+            "reaction": PathParameter(meaning="The reaction's name.", form=str, example="play"),
             "version": PathParameter(meaning="The version that a rogue write left.", form=int, example="7"),
             "name": PathParameter(
                 meaning="The certificate's name.",
@@ -49,6 +52,7 @@ def admin_api(platform: Platform) -> Service:
             "moves": "Where each kind stands, and the steps of its move.",
             "certificates": "The proofs that two stores agreed.",
             "queue": "Changes that a copy could not take yet, or gave up.",
+            "reactions": "What follows from changes: awards at the end of a session, for one.",
             "rogue writes": "Writes that were made behind the engine's back, kept until somebody decides.",
             "records": "One record as both stores hold it; what split kinds leave behind.",
         },
