@@ -1,13 +1,17 @@
-"""What all tests may share: one PostgreSQL server for the run, and databases in it."""
+"""What all tests may share: servers, one of each for the run (of one worker), and databases in them."""
 
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
 import pytest_asyncio
 
 from tests.postgres_server import postgres_server
+
+if TYPE_CHECKING:
+    from mystira.settings import Settings
 
 # Before any module that imports the suite, whichever folder's tests come first.
 pytest.register_assert_rewrite("manystore.testing.contract")
@@ -24,6 +28,15 @@ def postgres_url() -> Iterator[str]:
     """The URL of a server that was started for this run and ends with it."""
     with postgres_server() as url:
         yield url
+
+
+@pytest_asyncio.fixture(scope="session")
+async def own_servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator["Settings"]:
+    """The platform's own servers, started for this run; tests ask for them by `embedded`."""
+    from tests.embedded import fast_servers  # noqa: PLC0415 - as below
+
+    async with fast_servers(tmp_path_factory.mktemp("embedded") / "data") as settings:
+        yield settings
 
 
 @pytest_asyncio.fixture(scope="module")

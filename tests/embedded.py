@@ -1,11 +1,14 @@
 """The platform's own PostgreSQL and Redis for a whole test run, as fixtures.
 
-`from tests.embedded import embedded, database_url` in a conftest makes them known there. They end with the
-run, however it ends.
+Where `embedded` and `database_url` are imported, they are known. All that ask, in whatever module, share the
+servers of `own_servers`, which is known everywhere (tests/conftest.py): a fixture that several modules import
+is one of each of them, and would be started as often. The servers end with the run, however it ends.
 """
 
+import contextlib
 import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -18,12 +21,17 @@ FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", 
 """What would lose data in a loss of power, which no test has."""
 
 
-@pytest_asyncio.fixture(scope="session")
-async def embedded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Settings]:
-    """Settings that point to servers started for this run."""
-    settings = Settings(data_folder=tmp_path_factory.mktemp("embedded") / "data")
-    async with embedded_servers(settings, postgres_options=FAST) as running:
+@contextlib.asynccontextmanager
+async def fast_servers(folder: Path) -> AsyncIterator[Settings]:
+    """Servers with their data in the folder, and settings that point to them."""
+    async with embedded_servers(Settings(data_folder=folder), postgres_options=FAST) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def embedded(own_servers: Settings) -> Settings:
+    """Settings that point to servers started for this run."""
+    return own_servers
 
 
 @pytest_asyncio.fixture

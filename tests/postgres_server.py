@@ -1,7 +1,9 @@
 """A PostgreSQL server for one test run: from the wheel or from Debian, on a free port, gone with the run."""
 
+import contextlib
 import importlib.util
 import os
+import random
 import shutil
 import signal
 import socket
@@ -63,10 +65,15 @@ def give_to_nobody(*paths: Path) -> None:
 
 
 def free_port() -> int:
-    """A port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port on which nobody listens, below those that the kernel lends to whoever connects to somebody.
+
+    Of the kernel's own, another test may be lent this one before the server has it.
+    """
+    while True:
+        port = random.randrange(15_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager
@@ -93,15 +100,15 @@ def postgres_server(*, binaries: Path = NEWEST, **settings: str) -> Iterator[str
         # A fast shutdown: the gentle one waits for clients to go.
         server.send_signal(signal.SIGINT)
         try:
-            server.wait(10)
+            server.wait(60)
         except subprocess.TimeoutExpired:
             server.kill()
-            server.wait(10)
+            server.wait(60)
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _wait(binaries: Path, port: int, server: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     ready = [str(binaries / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port), "-U", "mystira"]
     while subprocess.run(ready, check=False).returncode != 0:
         if server.poll() is not None or time.monotonic() > deadline:

@@ -23,11 +23,11 @@ from mystira.gateways.outside import Outside, memory_outside, open_outside
 from mystira.http.entrance import Application
 from mystira.http.service import Service
 from mystira.platform import Platform, open_platform
-from mystira.schema.upgrades import upgrade
 from mystira.serve.api import ApiServer, compose, probes_of
 from mystira.services.admin import admin_api
 from mystira.services.app_api import app_api
 from mystira.settings import Settings
+from tests.acceptance.migrated import template_of
 from tests.callers import operator
 
 Body = dict[str, Any]
@@ -104,9 +104,8 @@ async def migrated_database(settings: Settings) -> AsyncIterator[Settings]:
     name = f"api_{uuid.uuid4().hex}"
     owner = await asyncpg.connect(settings.postgres_url)
     try:
-        await owner.execute(f"create database {name}")
+        await owner.execute(f"create database {name} template {await template_of(settings.postgres_url)}")
         url = f"{settings.postgres_url.rpartition('/')[0]}/{name}"
-        await upgrade(url)
         with tempfile.TemporaryDirectory() as folder:
             yield settings.model_copy(update={"postgres_url": url, "data_folder": Path(folder)})
         await owner.execute(f"drop database {name} with (force)")

@@ -1,6 +1,6 @@
 """Databases at the newest revision, empty or with a family in them, as fixtures.
 
-A module that asks for them imports them by name, with `embedded` from tests.embedded.
+A module that asks for them imports them by name.
 """
 
 import datetime as dt
@@ -20,14 +20,22 @@ OTHER = uuid.UUID(int=2)
 PROFILE = uuid.UUID(int=3)
 LONG_AGO = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 
+_templates: dict[str, str] = {}
 
-@pytest_asyncio.fixture(scope="module")
-async def template(embedded: Settings) -> AsyncIterator[str]:
-    """The URL of a migrated database from which others are copied."""
-    assert embedded.postgres_url is not None
-    async for url in _database(embedded.postgres_url, "template1"):
-        await upgrade(url)
-        yield url
+
+async def template_of(server: str) -> str:
+    """The name of a database at the newest revision on that server, to be copied, and for nothing else.
+
+    It is made once: to go through all migrations takes several times as long as a copy.
+    """
+    if server not in _templates:
+        name = "newest_revision"
+        owner = await asyncpg.connect(server)
+        await owner.execute(f"create database {name}")
+        await owner.close()
+        await upgrade(f"{server.rpartition('/')[0]}/{name}")
+        _templates[server] = name
+    return _templates[server]
 
 
 @pytest_asyncio.fixture
@@ -39,10 +47,9 @@ async def empty_url(embedded: Settings) -> AsyncIterator[str]:
 
 
 @pytest_asyncio.fixture
-async def migrated_url(embedded: Settings, template: str) -> AsyncIterator[str]:
+async def migrated_url(embedded: Settings) -> AsyncIterator[str]:
     """A database at the newest revision, without rows."""
-    assert embedded.postgres_url is not None
-    async for url in _database(embedded.postgres_url, template.rpartition("/")[2]):
+    async for url in migrated(embedded):
         yield url
 
 
@@ -52,6 +59,13 @@ async def connection(migrated_url: str) -> AsyncIterator[Connection]:
     connection = await asyncpg.connect(migrated_url)
     yield connection
     await connection.close()
+
+
+async def migrated(servers: Settings) -> AsyncIterator[str]:
+    """The URL of a new database at the newest revision; it goes when the generator is left."""
+    assert servers.postgres_url is not None
+    async for url in _database(servers.postgres_url, await template_of(servers.postgres_url)):
+        yield url
 
 
 async def _database(owner: str, template: str) -> AsyncIterator[str]:
@@ -72,10 +86,9 @@ async def family(connection: Connection) -> Connection:
 
 
 @pytest_asyncio.fixture(scope="module")
-async def standing_family(embedded: Settings, template: str) -> AsyncIterator[Connection]:
+async def standing_family(embedded: Settings) -> AsyncIterator[Connection]:
     """The same, for tests that leave no trace."""
-    assert embedded.postgres_url is not None
-    async for url in _database(embedded.postgres_url, template.rpartition("/")[2]):
+    async for url in migrated(embedded):
         connection = await asyncpg.connect(url)
         yield await _settle(connection)
         await connection.close()

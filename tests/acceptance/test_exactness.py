@@ -17,16 +17,23 @@ from mystira.domain.accounts.kind import ACCOUNTS
 from mystira.domain.profiles.kind import USER_PROFILES
 from mystira.schema.mappings import MAPPINGS
 from mystira.simulation.people import make_account, make_profile
-from tests.acceptance.carrying import PARENT, Pair, assert_refused, carry, round_trip, stores, with_changes
+from tests.acceptance.carrying import (
+    PARENT,
+    Pair,
+    assert_refused,
+    carried_url,
+    carry,
+    round_trip,
+    stores,
+    with_changes,
+)
 from tests.acceptance.carrying import sound as made_sound
 from tests.acceptance.declared_values import GONE
-from tests.acceptance.migrated import template
 from tests.acceptance.test_exactness_of_play import KINDS
 from tests.contract import postgres_tables
 from tests.contract.sqlite_by_hand import by_hand
-from tests.embedded import embedded
 
-__all__ = ["embedded", "stores", "template"]
+__all__ = ["carried_url", "stores"]
 
 
 def _sound_account(random: Random, number: int) -> Content:

@@ -27,6 +27,7 @@ from tests.acceptance.carrying import (
     MakeSound,
     Pair,
     assert_refused,
+    carried_url,
     carry,
     round_trip,
     sound,
@@ -34,10 +35,8 @@ from tests.acceptance.carrying import (
     with_changes,
 )
 from tests.acceptance.declared_values import GONE
-from tests.acceptance.migrated import template
-from tests.embedded import embedded
 
-__all__ = ["embedded", "stores", "template"]
+__all__ = ["carried_url", "stores"]
 
 
 def _sound_session(random: Random, number: int) -> Content:

@@ -30,12 +30,11 @@ from mystira.schema.mappings import MAPPINGS
 from mystira.simulation.making import make_uuid
 from mystira.simulation.people import leave_behind, make_account, make_former_accounts, make_profile
 from mystira.simulation.plays import leave_play_behind, make_score, make_session
-from tests.acceptance.migrated import migrated_url, template
+from tests.acceptance.migrated import migrated_url
 from tests.contract.sqlite_by_hand import by_hand
-from tests.embedded import embedded
 from tests.unit.moving import Scene
 
-__all__ = ["embedded", "migrated_url", "template"]
+__all__ = ["migrated_url"]
 
 Documents = list[dict[str, Any]]
 

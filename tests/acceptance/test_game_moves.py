@@ -41,10 +41,9 @@ from mystira.simulation.making import make_uuid
 from mystira.simulation.paperwork import make_consent, make_deletion_request, make_purchase, make_signup
 from mystira.simulation.people import make_former_accounts
 from mystira.simulation.plays import leave_play_behind, make_score, make_session
-from tests.acceptance.migrated import migrated_url, template
-from tests.embedded import embedded
+from tests.acceptance.migrated import migrated_url
 
-__all__ = ["embedded", "migrated_url", "template"]
+__all__ = ["migrated_url"]
 
 Documents = dict[Kind, list[Content]]
 EACH = 200

@@ -19,11 +19,9 @@ from tests.acceptance.migrated import (
     insert_account,
     migrated_url,
     run_as_engine,
-    template,
 )
-from tests.embedded import embedded
 
-__all__ = ["connection", "embedded", "migrated_url", "template"]
+__all__ = ["connection", "migrated_url"]
 
 SESSION = uuid.UUID(int=4)
 SCORE = uuid.UUID(int=5)

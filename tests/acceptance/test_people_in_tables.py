@@ -39,11 +39,10 @@ from mystira.domain.profiles.use_cases import (
 )
 from mystira.schema.mappings import MAPPINGS
 from mystira.simulation.people import make_former_accounts, make_profile
-from tests.acceptance.migrated import migrated_url, template
-from tests.embedded import embedded
+from tests.acceptance.migrated import migrated_url
 from tests.unit.clocks import ManualClock
 
-__all__ = ["embedded", "migrated_url", "template"]
+__all__ = ["migrated_url"]
 
 CLOCK = ManualClock()
 

@@ -27,10 +27,9 @@ from mystira.schema.upgrades import (
     head,
     upgrade,
 )
-from tests.acceptance.migrated import Connection, connection, empty_url, migrated_url, template
-from tests.embedded import embedded
+from tests.acceptance.migrated import Connection, connection, empty_url, migrated_url
 
-__all__ = ["connection", "embedded", "empty_url", "migrated_url", "template"]
+__all__ = ["connection", "empty_url", "migrated_url"]
 
 _CATALOGUE = """
 select 'column ' || table_name || '.' || column_name as name,

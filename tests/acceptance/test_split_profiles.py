@@ -21,10 +21,9 @@ from mystira.domain.profiles.use_cases import (
 from mystira.placement import PROFILES_SPLIT
 from mystira.platform import Platform, open_platform
 from mystira.settings import Settings
-from tests.acceptance.migrated import migrated_url, template
-from tests.embedded import embedded
+from tests.acceptance.migrated import migrated_url
 
-__all__ = ["embedded", "migrated_url", "template"]
+__all__ = ["migrated_url"]
 
 
 @pytest_asyncio.fixture

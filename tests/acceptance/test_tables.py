@@ -22,11 +22,9 @@ from tests.acceptance.migrated import (
     migrated_url,
     run_as_engine,
     standing_family,
-    template,
 )
-from tests.embedded import embedded
 
-__all__ = ["connection", "embedded", "family", "migrated_url", "standing_family", "template"]
+__all__ = ["connection", "family", "migrated_url", "standing_family"]
 
 # -- what it refuses ---------------------------------------------------------------------------------------
 
