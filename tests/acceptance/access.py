@@ -186,6 +186,7 @@ RECORDS: Final[Mapping[str, Callable[[World, str], Awaitable[str]]]] = {
     "scenarioId": _story,
     "kind": _same("accounts"),
     "key": _account,
+    "reaction": _same("play"),
     "version": _same("1"),
     "name": _same("accounts-000001-20261120T120000.000000Z.json"),
 }
@@ -194,6 +195,7 @@ RECORDS: Final[Mapping[str, Callable[[World, str], Awaitable[str]]]] = {
 ABSENTLY: Final[Mapping[str, str]] = {
     "scenarioId": "no-such-story",
     "kind": "unicorns",
+    "reaction": "none",
     "version": "2",
     "name": "none.json",
 }
