@@ -160,6 +160,49 @@ async def test_tables_without_capture_are_not_opened(postgres_url: str) -> None:
         await owner.close()
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("default_transaction_isolation", "repeatable read"), ("session_replication_role", "replica")],
+)
+async def test_sessions_that_would_break_promises_silently_are_not_used(
+    postgres_url: str, setting: str, value: str
+) -> None:
+    """Where fences or triggers would not hold, the store does not open, and names the setting."""
+    name = f"unfit_{uuid.uuid4().hex}"
+    owner = await asyncpg.connect(postgres_url)
+    await owner.execute(f"create database {name}")
+    url = postgres_url.rpartition("/")[0] + f"/{name}"
+    try:
+        await prepare(url)
+        await owner.execute(f"alter database {name} set {setting} = '{value}'")
+        store = PostgresStore(url, MAPPINGS)
+        with pytest.raises(UnavailableError, match=f"{setting} is {value}, and has to be"):
+            await store.open()
+    finally:
+        await owner.execute(f"drop database {name} with (force)")
+        await owner.close()
+
+
+async def test_a_fence_does_not_hold_for_transactions_that_see_the_past(
+    sample_database: str, store: Store
+) -> None:
+    """Why: at a stricter level, a writer that waited for a fence is let in by the one before."""
+    raiser, writer = await asyncpg.connect(sample_database), await asyncpg.connect(sample_database)
+    try:
+        raising = raiser.transaction()
+        await raising.start()
+        await raiser.execute("select manystore.raise_fence('people', 1, 2, false, ''::bytea)")
+        async with writer.transaction(isolation="repeatable_read"):
+            entering = asyncio.create_task(writer.fetchval("select manystore.enter('people', 1)"))
+            await asyncio.sleep(0.2)
+            assert not entering.done()
+            await raising.commit()
+            assert await entering is True
+    finally:
+        await raiser.close()
+        await writer.close()
+
+
 async def test_many_may_open_at_once(postgres_url: str) -> None:
     """Processes that open an older database together agree on who brings the engine's schema up."""
     name = f"many_{uuid.uuid4().hex}"

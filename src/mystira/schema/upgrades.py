@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from manystore.errors import UnavailableError
 from manystore.stores.postgres.control import control_statements
-from manystore.stores.postgres.poolers import is_pooled
+from manystore.stores.postgres.sessions import is_pooled
 from mystira.errors import EnvironmentRefusedError, PlatformError
 
 LOCK: Final = 0x4D79737469726100

@@ -10,7 +10,7 @@ import pytest
 from manystore.errors import DeclarationError
 from manystore.records import Record
 from manystore.stores.postgres import PostgresStore
-from manystore.stores.postgres.poolers import is_pooled
+from manystore.stores.postgres.sessions import is_pooled
 from manystore.stores.store import Store
 from manystore.testing.contract.examining import in_batches
 from manystore.testing.contract.terms import admit, newest, read_log

@@ -23,8 +23,8 @@ import asyncpg
 
 from manystore.errors import DeclarationError, UnavailableError
 from manystore.stores.postgres.control import STALE_EPOCH
-from manystore.stores.postgres.poolers import is_pooled
 from manystore.stores.postgres.refusals import is_refusal, is_repeatable, unavailable
+from manystore.stores.postgres.sessions import is_pooled
 
 _ATTEMPTS: Final = 5
 _PATIENCE: Final = 5.0

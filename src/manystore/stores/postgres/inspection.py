@@ -10,6 +10,7 @@ import msgspec
 from manystore.errors import UnavailableError
 from manystore.stores.postgres.mapping import Mapping
 from manystore.stores.postgres.quoting import quoted_table
+from manystore.stores.postgres.sessions import is_pooled, settings_of
 
 OLDEST_NUMBER: Final = 150000
 """PostgreSQL 15, as `server_version_num` says it."""
@@ -18,11 +19,16 @@ SETTINGS: Final = (
     "fsync",
     "synchronous_commit",
     "full_page_writes",
-    "max_connections",
-    "idle_in_transaction_session_timeout",
-    "shared_buffers",
     "server_encoding",
+    "default_transaction_isolation",
+    "default_transaction_read_only",
+    "session_replication_role",
+    "max_connections",
+    "superuser_reserved_connections",
+    "reserved_connections",
+    "TimeZone",
 )
+"""Those that matter here, as a session of this user in this database has them."""
 _PATIENCE: Final = 5.0
 
 _STATE: Final = """
@@ -45,9 +51,11 @@ from pg_trigger where not tgisinternal and tgenabled in ('O', 'A') and tgname li
 class Inspection(msgspec.Struct, frozen=True, kw_only=True):
     """A server as it is just now; `oldest_transaction` is its age in seconds, 0 where there is none.
 
-    `missing_triggers` are those of the capture that are absent or disabled, as `table: trigger`.
+    `missing_triggers` are those of the capture that are absent or disabled, as `table: trigger`; `is_pooled`
+    tells that a pooler answered in the server's place.
     """
 
+    is_pooled: bool
     number: int
     version: str
     now: dt.datetime
@@ -60,12 +68,14 @@ class Inspection(msgspec.Struct, frozen=True, kw_only=True):
 async def inspect(url: str, mappings: Iterable[Mapping]) -> Inspection:
     """Ask the server. Raises UnavailableError."""
     try:
-        connection = await asyncpg.connect(url, timeout=_PATIENCE, command_timeout=_PATIENCE)
+        # A pooler may answer, who lends the session to somebody else next: nothing stays prepared in it.
+        connection = await asyncpg.connect(
+            url, timeout=_PATIENCE, command_timeout=_PATIENCE, statement_cache_size=0
+        )
         try:
+            pooled = await is_pooled(connection)
             state = await connection.fetchrow(_STATE)
-            settings = {
-                name: await connection.fetchval("select current_setting($1)", name) for name in SETTINGS
-            }
+            settings = await settings_of(connection, SETTINGS)
             present = {(row["relation"], row["name"]) for row in await connection.fetch(_TRIGGERS)}
             wanted = [(await _regclass(connection, table), name) for table, name in _capture(mappings)]
         finally:
@@ -74,7 +84,7 @@ async def inspect(url: str, mappings: Iterable[Mapping]) -> Inspection:
         reason = f"{type(error).__name__}: {error}".rstrip(": ")
         raise UnavailableError(subject="PostgreSQL", reason=reason) from error
     missing = tuple(f"{table}: {name}" for table, name in wanted if (table, name) not in present)
-    return Inspection(**dict(state), settings=settings, missing_triggers=missing)
+    return Inspection(is_pooled=pooled, **dict(state), settings=settings, missing_triggers=missing)
 
 
 async def _regclass(connection: asyncpg.Connection, table: str) -> str:

@@ -21,6 +21,7 @@ from manystore.stores.postgres.ledger import Ledger
 from manystore.stores.postgres.mapping import Mapping
 from manystore.stores.postgres.quoting import quoted_table
 from manystore.stores.postgres.refusals import is_refusal, stale_epoch
+from manystore.stores.postgres.sessions import FIT, settings_of, unfit
 from manystore.stores.postgres.single import actions_for_new, actions_for_next, arguments_of_one
 from manystore.stores.store import (
     Examination,
@@ -45,6 +46,10 @@ _UNCAPTURED: Final = """
         where tgrelid = to_regclass(u.name) and tgname in ('manystore_after', 'manystore_part')
     )
     """
+
+
+async def _settings(connection: Any) -> dict[str, str]:
+    return await settings_of(connection, tuple(FIT))
 
 
 class _Compose(Protocol):
@@ -82,8 +87,15 @@ class PostgresStore:
         self._ledger = Ledger(self._connections, name)
 
     async def open(self) -> None:
-        """See Store.open. Raises UnavailableError also where a table is missing or captures no changes."""
+        """See Store.open.
+
+        Raises UnavailableError also where sessions are not as they have to be (see `sessions`), and where a
+        table is missing or captures no changes.
+        """
         await self._connections.open()
+        if problems := unfit(await self._connections.repeat(_settings)):
+            await self.close()
+            raise UnavailableError(subject=self.name, reason="; ".join(problems))
         await self._connections.repeat(self._install)
         tables = {quoted_table(table) for mapped in self._kinds.values() for table in mapped.mapping.tables()}
         bare = await self._connections.fetch(_UNCAPTURED, sorted(tables))
