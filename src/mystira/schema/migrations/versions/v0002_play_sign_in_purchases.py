@@ -27,6 +27,8 @@ _TABLES = (
     "deletion_requests",
     "purchases",
 )
+_TIED = {"game_sessions": "CASCADE", "purchases": "SET NULL"}
+"""Those that point to accounts, with what becomes of a row whose account goes."""
 
 
 def upgrade() -> None:
@@ -46,10 +48,13 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Remove all of it, with every row; the tables last, whose going locks accounts."""
+    """Remove all of it, with every row; last what is tied to accounts, which is locked by its going."""
     op.execute("drop function remove_expired_signups()")
     _execute("0002_capture_down.sql")
     for table in reversed(_TABLES):
+        if table not in _TIED:
+            op.drop_table(table)
+    for table in reversed(_TIED):
         op.drop_table(table)
 
 
@@ -283,7 +288,7 @@ def _keep_updated_at() -> None:
 
 
 def _tie_to_accounts() -> None:
-    for table, action in (("game_sessions", "CASCADE"), ("purchases", "SET NULL")):
+    for table, action in _TIED.items():
         op.create_foreign_key(
             f"{table}_account_id_fkey", table, "accounts", ["account_id"], ["id"], ondelete=action
         )
