@@ -278,7 +278,11 @@ def services() -> list[Service]:
     """The documented services, over stores that nobody opens."""
     clock = SystemClock()
     platform = Platform(Settings(), MemoryStore(), MemoryStore(), node="reference", clock=clock)
-    return [app_api(platform, memory_outside(clock), service_key="of no platform"), admin_api(platform)]
+    outside = memory_outside(clock)
+    return [
+        app_api(platform, outside, service_key="of no platform"),
+        admin_api(platform, outside.keys),
+    ]
 
 
 def operations_text() -> str:

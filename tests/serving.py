@@ -86,7 +86,9 @@ def direct(application: Application, settings: Settings | None = None) -> httpx.
 def services_of(platform: Platform) -> tuple[Service, Service]:
     """Both services, to be looked at."""
     outside = memory_outside(platform.clock)
-    return app_api(platform, outside, service_key=keep_service_key(platform.settings)), admin_api(platform)
+    return app_api(platform, outside, service_key=keep_service_key(platform.settings)), admin_api(
+        platform, outside.keys
+    )
 
 
 async def move(platform: Platform) -> None:

@@ -86,7 +86,7 @@ async def test_headers_are_told_where_they_matter(service: Service) -> None:
         shown = document["paths"][operation.path][operation.method.lower()]
         sent = {each["name"]: each.get("required", False) for each in shown["parameters"]}
         assert sent.get("If-Match", False) is operation.guarded
-        assert ("If-None-Match" in sent) is operation.revalidates
+        assert ("If-None-Match" in sent) is (operation.revalidates or operation.is_ranged)
         assert ("Idempotency-Key" in sent) is operation.keyed
         success = shown["responses"][str(min(operation.answers))]
         assert ("ETag" in success["headers"]) is operation.versioned

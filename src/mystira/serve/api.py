@@ -40,7 +40,7 @@ def compose(platform: Platform, outside: Outside, probes: dict[str, Probe]) -> A
     authenticate = Authenticator(
         reception.sign_ins, reception.accounts, key=key, clock=platform.clock, terms=reception.terms
     )
-    services = [app_api(platform, outside, service_key=key), admin_api(platform)]
+    services = [app_api(platform, outside, service_key=key), admin_api(platform, outside.keys)]
     others = [health(probes)]
     if outside.mailbox is not None:
         others.append(mailbox_service(outside.mailbox))

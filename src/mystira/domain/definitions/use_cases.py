@@ -72,27 +72,33 @@ async def create_definition(
 
     Raises InvalidValueError, AlreadyExistsError (also where it was deleted: restore it).
     """
-    now = clock.now()
+    now, key = clock.now(), id_of(sort, new)
     given: dict[str, Any] = {
+        "id": key,
         "created_at": now,
         "updated_at": now,
         "name": new.name,
         "description": new.description,
         "media_ids": new.media_ids,
     }
-    if sort == "age-groups":
-        if new.minimum_age is None or new.maximum_age is None or new.minimum_age > new.maximum_age:
-            raise InvalidValueError(field="minimumAge", reason="an age group has two ages, the lesser first")
-        ages: dict[str, Any] = {"minimum_age": new.minimum_age, "maximum_age": new.maximum_age}
-        made: Definition = AgeGroup(id=f"{new.minimum_age}-{new.maximum_age}", **given, **ages)
-    else:
-        if new.minimum_age is not None or new.maximum_age is not None:
-            raise InvalidValueError(field="minimumAge", reason="only age groups have ages")
-        key = slug_of(new.name)
-        if not key:
-            raise InvalidValueError(field="name", reason="it has no letter from which an id could be made")
-        made = Definition(id=key, **given)
+    ages: dict[str, Any] = {"minimum_age": new.minimum_age, "maximum_age": new.maximum_age}
+    made = AgeGroup(**given, **ages) if sort == "age-groups" else Definition(**given)
     return await create_record(kept, made)
+
+
+def id_of(sort: Sort, new: NewDefinition) -> str:
+    """The id that a new definition gets. Raises InvalidValueError where it can have none."""
+    youngest, oldest = new.minimum_age, new.maximum_age
+    if sort == "age-groups":
+        if youngest is None or oldest is None or youngest > oldest:
+            raise InvalidValueError(field="minimumAge", reason="an age group has two ages, the lesser first")
+        return f"{youngest}-{oldest}"
+    if youngest is not None or oldest is not None:
+        raise InvalidValueError(field="minimumAge", reason="only age groups have ages")
+    key = slug_of(new.name)
+    if not key:
+        raise InvalidValueError(field="name", reason="it has no letter from which an id could be made")
+    return key
 
 
 async def read_definition(kept: Kept, key: str) -> Stored[Definition]:

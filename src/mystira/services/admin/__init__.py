@@ -1,11 +1,13 @@
-"""The Admin API: moves of kinds between stores, changes that wait, rogue writes, records side by side."""
+"""The Admin API: moves of kinds between stores, changes that wait, rogue writes; and all content."""
 
 from typing import Final
 
+from mystira.gateways.idempotency import IdempotencyKeys
 from mystira.http.service import PathParameter, Service
 from mystira.platform import Platform
 from mystira.services.admin.certificates import certificate_operations
 from mystira.services.admin.comparison import comparison_operations
+from mystira.services.admin.content import PATH_PARAMETERS, TAGS, content_operations
 from mystira.services.admin.moves import move_operations
 from mystira.services.admin.queue import queue_operations
 from mystira.services.admin.reactions import reaction_operations
@@ -15,12 +17,13 @@ from mystira.services.admin.sweeping import sweep_operations
 _DESCRIPTION: Final = (
     "Moves kinds of records between their stores while they are written. A step is asked for, answered with "
     "a task, and carried out by a worker; ask for the task to see how it fares. Personal values are masked "
-    "unless a reason to see them is given, which is written down with who gave it."
+    "unless a reason to see them is given, which is written down with who gave it. Content comes in as "
+    "files, is judged before it is kept, and goes out as files that come in again as the same."
 )
 
 
-def admin_api(platform: Platform) -> Service:
-    """The service over a platform."""
+def admin_api(platform: Platform, keys: IdempotencyKeys) -> Service:
+    """The service over a platform; `keys` let what is created be asked for again safely."""
     return Service(
         name="adminApi",
         prefix="/admin/api",
@@ -34,8 +37,10 @@ def admin_api(platform: Platform) -> Service:
             *rogue_operations(platform),
             *comparison_operations(platform),
             *sweep_operations(platform),
+            *content_operations(platform, keys),
         ),
-        path_parameters={
+        path_parameters=PATH_PARAMETERS
+        | {
             "kind": PathParameter(meaning="The kind's name.", form=str, example="accounts"),
             "key": PathParameter(
                 meaning="The record's key.", form=str, example="01941f29-7c00-7aaa-9aaa-aaaaaaaaaaaa"
@@ -48,7 +53,8 @@ def admin_api(platform: Platform) -> Service:
                 example="accounts-000002-20261120T120000.000000Z.json",
             ),
         },
-        tags={
+        tags=TAGS
+        | {
             "moves": "Where each kind stands, and the steps of its move.",
             "certificates": "The proofs that two stores agreed.",
             "queue": "Changes that a copy could not take yet, or gave up.",

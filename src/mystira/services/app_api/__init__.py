@@ -7,6 +7,8 @@ from typing import Any, Final
 from manystore.repository import Repository
 from mystira.domain.accounts.model import Account
 from mystira.domain.forms import ContentId, RecordId
+from mystira.domain.media.kind import MEDIA_ASSETS
+from mystira.domain.media.model import MediaAsset
 from mystira.domain.scenarios.kind import SCENARIOS
 from mystira.domain.scenarios.model import Scenario
 from mystira.domain.signing_in.kind import PENDING_SIGNUPS, SIGN_INS
@@ -21,6 +23,7 @@ from mystira.platform import Platform
 from mystira.services.app_api.accounts import account_operations
 from mystira.services.app_api.answers import PREFIX
 from mystira.services.app_api.badges import badge_operations
+from mystira.services.app_api.media import Digest, media_operations
 from mystira.services.app_api.owners import profile_owner
 from mystira.services.app_api.profiles import profile_operations
 from mystira.services.app_api.scenarios import ScenarioSummary, scenario_operations
@@ -68,6 +71,7 @@ def app_api(platform: Platform, outside: Outside, *, service_key: str) -> Servic
             *account_operations(platform, keys, reception.sign_ins),
             *profile_operations(platform, keys),
             *_play_operations(platform, keys),
+            *media_operations(platform.repository(MediaAsset, MEDIA_ASSETS), platform.objects),
         ),
         path_parameters={
             "accountId": PathParameter(
@@ -79,6 +83,10 @@ def app_api(platform: Platform, outside: Outside, *, service_key: str) -> Servic
             "scenarioId": PathParameter(
                 meaning="The story's id.", form=ContentId, example="the-lost-lantern"
             ),
+            "mediaId": PathParameter(meaning="The id of the media.", form=ContentId, example="cover"),
+            "digest": PathParameter(
+                meaning="The SHA-256 of the bytes, in hexadecimal.", form=Digest, example="0" * 64
+            ),
             "sessionId": PathParameter(
                 meaning="The session's id.", form=RecordId, example="01941f29-7c00-7ccc-9ccc-cccccccccccc"
             ),
@@ -88,6 +96,7 @@ def app_api(platform: Platform, outside: Outside, *, service_key: str) -> Servic
             "accounts": "Who signed up, with settings, a subscription and completed scenarios.",
             "profiles": "Who plays under an account, with the badges earned.",
             "stories": "What can be played.",
+            "media": "Pictures, sounds and films.",
             "play": "Sessions, step by step; what they came to, and the badges that they brought.",
         },
     )
