@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from msgspec import structs
 
 from manystore.errors import UniqueError
 from manystore.followers import exchanging
@@ -17,7 +18,7 @@ from manystore.followers.sync import Track
 from manystore.moves.tasks import Action
 from manystore.moves.verify import Verifier
 from manystore.placement import Placement, read_state
-from manystore.records import Record
+from manystore.records import Record, Unique
 from manystore.stores.store import KeyRange, Store
 from manystore.testing.samples import PEOPLE, key_of
 from tests.unit.faults import Died, FaultPlan, FaultyStore, When
@@ -154,6 +155,33 @@ async def test_what_the_truth_itself_says_is_another_s_stays_refused(scene: Scen
         4: email(4),
         5: None,
     }
+
+
+async def test_who_wants_a_second_value_that_is_taken_holds_up_nobody_else(scene: Scene) -> None:
+    """Two exchange their names; a third takes the address that one of them gives up, and a name that the
+    copy says is another's: the two go over without it.
+    """
+    named = structs.replace(PEOPLE, uniques=(*PEOPLE.uniques, Unique(name="people_name", field="name")))
+    people = structs.replace(scene.people, kind=named)
+    state = await read_state(people)
+    track = Track(people, state, clock=scene.clock, randomness=scene.random)
+
+    async def be(number: int, value: int, name: str) -> None:
+        held = await scene.source.get(named, key_of(number))
+        assert held is not None
+        content = holding(number, value) | {"name": name}
+        await scene.source.put(named, key_of(number), content, expected=held.version, epoch=state.epoch)
+
+    await scene.target.apply(named, [Record(key_of(77), 3, holding(77, None) | {"name": "taken"})])
+    for number, value, name in ((0, 0, "n0"), (1, 1, "n1")):
+        await be(number, value, name)
+    await track.advance()
+    for number, value, name in ((0, 7, "n"), (1, 1, "n0"), (0, 7, "n1"), (2, 0, "taken")):
+        await be(number, value, name)
+    await track.advance()
+    assert [entry.key for entry in await track.queue.entries()] == [key_of(2)]
+    pair = [key_of(0), key_of(1)]
+    assert await scene.target.get_many(named, pair) == await scene.source.get_many(named, pair)
 
 
 async def test_a_chain_longer_than_one_look_is_brought_over_piece_by_piece(

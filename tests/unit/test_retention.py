@@ -120,6 +120,19 @@ async def test_a_slow_follower_s_entries_stay(scene: Scene, worker: Worker) -> N
     assert await worker.live(1) == 19
 
 
+async def test_a_copy_restored_from_a_backup_in_time_holds_what_it_has_not_seen(
+    scene: Scene, worker: Worker
+) -> None:
+    """It stands where the backup stood, before the certificate that holds: it reads on from there."""
+    await verified(scene)
+    await write(scene, 20)
+    assert (await scene.do(Action.VERIFY))["certificate"]
+    await set_back(scene, (12,))
+    assert await worker.live(30) == 12
+    track = await scene.track()
+    assert len((await track.advance()).changes) == 18
+
+
 async def test_a_slow_reader_of_another_sort_holds_the_log_too(scene: Scene, worker: Worker) -> None:
     """Whoever keeps a position beside the log is waited for."""
     await write(scene, 20)
