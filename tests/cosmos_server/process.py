@@ -46,6 +46,10 @@ class CosmosServer:
         """Put the server's clock forward."""
         self._order("clock", seconds=seconds)
 
+    def configure(self, **facts: Any) -> None:
+        """Have the account describe itself with these members."""
+        self._order("account", **facts)
+
     def plant(self, fault: str, count: int, **facts: Any) -> None:
         """Let the next `count` requests for items (of `method`, if one is named) meet a fault.
 

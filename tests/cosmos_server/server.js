@@ -86,7 +86,16 @@ function withoutAnswer(handler) {
   };
 }
 
+const accountFacts = {};
+
+// Cloud: the account's document names its consistency level and its regions, as they were configured.
+// Package: always Session, and one region. https://learn.microsoft.com/azure/cosmos-db/consistency-levels
+function describedAs(facts, handler) {
+  return async (account, req, res, params) => ({ ...(await handler(account, req, res, params)), ...facts });
+}
+
 const orders = {
+  account: facts => { Object.assign(accountFacts, facts); },
   partitions: ({ count }) => setDefaultPartitions(count),
   split: ({ database, container, range }) => split(accountSeen.database(database).collection(container), range),
   clock: ({ seconds }) => { ahead += seconds * 1000; },
@@ -105,6 +114,10 @@ packageRoutes.default = req => {
   const path = req.url.split("?")[0];
   if (path.startsWith("/_test/")) return [{ order: path.slice("/_test/".length) }, obey];
   const match = DOCS.exec(path);
+  if (path === "/" && req.method === "GET") {
+    const [params, handler] = packageRoute(req);
+    return [params, describedAs(accountFacts, handler)];
+  }
   if (!match) return packageRoute(req);
   const [dbId, collId, part, docId] = match.slice(1).map(each => (each === undefined ? each : decodeURIComponent(each)));
   const params = { dbId, collId, docId };

@@ -1,28 +1,24 @@
-"""What `mystira doctor` looks at: each check says how a thing is, and what to do if it is not well."""
+"""What `mystira doctor` looks at on this machine: each check says how a thing is, and what to do about it.
+
+The servers that a platform stands on are looked at by `server_checks`.
+"""
 
 import os
 import shutil
 import socket
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
 
-from manystore.errors import UnavailableError
-from manystore.stores.postgres import inspection as postgres_inspection
-from manystore.stores.sqlite import inspection as sqlite_inspection
 from mystira.clients.admin import AdminClient, Document
 from mystira.clients.errors import ClientError
 from mystira.clients.service import Service
 from mystira.clients.service_key import find_service_key
 from mystira.clients.service_tokens import ServiceCredentials
 from mystira.errors import ProgramMissingError, SettingError
-from mystira.gateways.redis_state import inspect_redis
-from mystira.schema import upgrades
-from mystira.schema.mappings import MAPPINGS
 from mystira.servers import postgres, redis
 from mystira.servers.folder import is_free
 from mystira.settings import Settings
@@ -33,15 +29,7 @@ State = Literal["ok", "warn", "fail", "skip"]
 _ENOUGH: Final = 2 * 1024**3
 _TOO_LITTLE: Final = 200 * 1024**2
 """Bytes of free disk: below the first it is time to look, below the second writes will soon fail."""
-_OLD_TRANSACTION: Final = 30.0
-_CLOCKS_APART: Final = 2.0
 _LAG: Final = 5.0
-_SAFE: Final = {
-    "fsync": "on",
-    "full_page_writes": "on",
-    "synchronous_commit": "on",
-    "server_encoding": "UTF8",
-}
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,113 +150,3 @@ def _check_kind(kind: Document) -> Check:
     waiting = ", ".join(f"{count} {name}" for name, count in queue.items() if count) or "nothing waits"
     found = f"{kind['phase']}, epoch {kind['epoch']}, {waiting}"
     return Check(name=f"kind {kind['kind']}", state=state, found=found, remedy=remedy)
-
-
-async def check_postgres(url: str | None) -> list[Check]:
-    """Version, settings, clock, schema and capture of PostgreSQL."""
-    if url is None:
-        return [Check(name="PostgreSQL", state="skip", found="not running")]
-    try:
-        found = await postgres_inspection.inspect(url, MAPPINGS)
-        at, head = await upgrades.current(url), upgrades.head()
-    except UnavailableError as error:
-        remedy = "start the platform, or look at MYSTIRA_POSTGRES_URL and logs/postgres.log"
-        return [Check(name="PostgreSQL", state="fail", found=error.reason, remedy=remedy)]
-    return [
-        _version(found),
-        _settings(found),
-        _transactions(found),
-        _clock("clock of PostgreSQL", found.now.timestamp()),
-        _schema(at, head),
-        _capture(found),
-    ]
-
-
-def _version(found: postgres_inspection.Inspection) -> Check:
-    is_new = found.number >= postgres_inspection.OLDEST_NUMBER
-    remedy = "" if is_new else "upgrade to PostgreSQL 15 or newer"
-    return Check(name="PostgreSQL", state="ok" if is_new else "fail", found=found.version, remedy=remedy)
-
-
-def _settings(found: postgres_inspection.Inspection) -> Check:
-    wrong = [
-        f"{name} = {found.settings[name]}" for name, safe in _SAFE.items() if found.settings[name] != safe
-    ]
-    room = int(found.settings["max_connections"]) - found.connections
-    if wrong:
-        wanted = ", ".join(f"{name} = {safe}" for name, safe in _SAFE.items())
-        remedy = f"a crash could lose acknowledged writes: set {wanted}"
-        return Check(name="PostgreSQL settings", state="fail", found=", ".join(wrong), remedy=remedy)
-    text = f"durable; {found.connections} of {found.settings['max_connections']} connections in use"
-    remedy = "raise max_connections" if room < 10 else ""
-    return Check(name="PostgreSQL settings", state="warn" if room < 10 else "ok", found=text, remedy=remedy)
-
-
-def _transactions(found: postgres_inspection.Inspection) -> Check:
-    is_old = found.oldest_transaction > _OLD_TRANSACTION
-    remedy = (
-        "it holds back the change log: end it, or set idle_in_transaction_session_timeout" if is_old else ""
-    )
-    text = f"the oldest is {found.oldest_transaction:.0f} s old"
-    return Check(name="transactions", state="warn" if is_old else "ok", found=text, remedy=remedy)
-
-
-def _clock(name: str, there: float) -> Check:
-    apart = abs(there - time.time())
-    remedy = "" if apart < _CLOCKS_APART else "let both machines keep time by NTP"
-    state: State = "ok" if apart < _CLOCKS_APART else "warn"
-    return Check(name=name, state=state, found=f"{apart:.1f} s from ours", remedy=remedy)
-
-
-def _schema(at: str | None, head: str | None) -> Check:
-    is_current = at == head
-    found = f"at {at or 'no revision'}" + ("" if is_current else f", the newest is {head}")
-    remedy = "" if is_current else "mystira schema upgrade"
-    return Check(name="schema", state="ok" if is_current else "fail", found=found, remedy=remedy)
-
-
-def _capture(found: postgres_inspection.Inspection) -> Check:
-    missing = found.missing_triggers
-    if not missing:
-        return Check(name="capture", state="ok", found="every trigger is in place and enabled")
-    remedy = "changes go unseen: mystira schema upgrade, or enable them; then verify every kind"
-    return Check(name="capture", state="fail", found=", ".join(missing), remedy=remedy)
-
-
-async def check_redis(url: str | None) -> list[Check]:
-    """Version and clock of Redis."""
-    if url is None:
-        return [Check(name="Redis", state="skip", found="not running")]
-    try:
-        found = await inspect_redis(url)
-    except UnavailableError as error:
-        remedy = "start the platform, or look at MYSTIRA_REDIS_URL and logs/redis.log"
-        return [Check(name="Redis", state="fail", found=error.reason, remedy=remedy)]
-    kept = "writes are kept" if found.appends else "nothing outlives a restart"
-    remedy = "" if found.appends else "set appendonly yes"
-    redis_check = Check(
-        name="Redis",
-        state="ok" if found.appends else "warn",
-        found=f"{found.version}, {kept}",
-        remedy=remedy,
-    )
-    return [redis_check, _clock("clock of Redis", found.now)]
-
-
-async def check_documents(settings: Settings) -> list[Check]:
-    """Whether the embedded document store is whole."""
-    if settings.cosmos_url is not None:
-        return [Check(name="document store", state="skip", found="Azure Cosmos DB, which looks after itself")]
-    path = settings.documents_path
-    if not path.exists():
-        return [Check(name="document store", state="skip", found=f"{path} is not there yet")]
-    try:
-        found = await sqlite_inspection.inspect(path)
-    except UnavailableError as error:
-        remedy = "look at the file's permissions; restore it from a backup if it is damaged"
-        return [Check(name="document store", state="fail", found=error.reason, remedy=remedy)]
-    if found.problems:
-        remedy = "restore it from a backup, and keep the damaged file"
-        return [Check(name="document store", state="fail", found="; ".join(found.problems), remedy=remedy)]
-    text = f"{found.records:,} records in {found.size / 1024**2:.0f} MB, whole (SQLite {found.version})"
-    return [Check(name="document store", state="ok", found=text)]

@@ -7,16 +7,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from mystira.cli import exits
-from mystira.cli.checks import (
-    Check,
-    check_address,
-    check_documents,
-    check_machine,
-    check_postgres,
-    check_redis,
-)
+from mystira.cli.checks import Check, check_address, check_machine
 from mystira.cli.options import AsJson, DataFolder
 from mystira.cli.output import answer
+from mystira.cli.server_checks import check_documents, check_postgres, check_redis
 from mystira.settings import load_settings
 from mystira.supervisor import read_roster
 
@@ -48,7 +42,7 @@ async def doctor(*, data_folder: DataFolder = None, json: AsJson = False) -> int
     checks = [
         *check_machine(settings),
         *await check_address(settings, roster),
-        *await check_postgres(reached.postgres_url),
+        *await check_postgres(reached),
         *await check_redis(reached.redis_url),
         *await check_documents(settings),
     ]

@@ -9,7 +9,6 @@ import pytest
 
 from tests.postgres_server import OLDEST, postgres_server
 
-
 SPELLING = {
     "TimeZone": "Asia/Kathmandu",
     "DateStyle": "SQL, DMY",

@@ -47,6 +47,16 @@ class Layout(msgspec.Struct, frozen=True):
         return {"indexingMode": "consistent", "includedPaths": [{"path": "/*"}], "excludedPaths": excluded}
 
 
+class Description(msgspec.Struct, frozen=True, kw_only=True):
+    """What an account says of itself: its default consistency level, whether every region takes writes, and
+    from which regions can be read, that of the writes first.
+    """
+
+    consistency: str
+    writes_anywhere: bool
+    regions: tuple[str, ...]
+
+
 class Account:
     """A database of a Cosmos DB account, as one handle of the store sees it."""
 
@@ -67,16 +77,7 @@ class Account:
         if self._database is not None:
             return
         async with self.asking("", "open"):
-            # A server on plain HTTP is a local one: it advertises addresses that lead nowhere.
-            is_local = self._url.startswith("http://")
-            client = CosmosClient(
-                self._url,
-                self._key,
-                enable_endpoint_discovery=not is_local,
-                connection_verify=not is_local,
-                retry_throttle_total=self._waits,
-                retry_throttle_backoff_max=self._longest_wait,
-            )
+            client = self._make_client()
             try:
                 await client.__aenter__()
                 self._database = await self._make_database(client)
@@ -84,6 +85,38 @@ class Account:
                 await client.close()
                 raise
             self._client = client
+
+    def _make_client(self) -> CosmosClient:
+        # A server on plain HTTP is a local one: it advertises addresses that lead nowhere.
+        is_local = self._url.startswith("http://")
+        return CosmosClient(
+            self._url,
+            self._key,
+            enable_endpoint_discovery=not is_local,
+            connection_verify=not is_local,
+            retry_throttle_total=self._waits,
+            retry_throttle_backoff_max=self._longest_wait,
+        )
+
+    async def describe(self, within: float) -> Description:
+        """What the account says of itself, asked by a client for this one question; makes nothing.
+
+        `within` is in seconds. Raises UnavailableError.
+        """
+        async with self.asking("", "describe"), asyncio.timeout(within):
+            client = self._make_client()
+            try:
+                await client.__aenter__()
+                # Public in the SDK's synchronous client alone.
+                found = await client._get_database_account()
+            finally:
+                await client.close()
+        policy = found.ConsistencyPolicy or {}
+        return Description(
+            consistency=str(policy.get("defaultConsistencyLevel", "")),
+            writes_anywhere=bool(found._EnableMultipleWritableLocations),
+            regions=tuple(region["name"] for region in found.ReadableLocations),
+        )
 
     async def _make_database(self, client: CosmosClient) -> DatabaseProxy:
         return await self._once_more(lambda: client.create_database_if_not_exists(self._database_name))

@@ -34,6 +34,9 @@ from manystore.stores.store import (
     RogueWrite,
 )
 
+POOL_SIZE: Final = 10
+"""How many connections a store holds at most, unless told otherwise."""
+
 _TRIES: Final = 3
 _SAMPLED_PAGES: Final = 400
 
@@ -74,7 +77,7 @@ class PostgresStore:
         url: str,
         mappings: Iterable[Mapping],
         name: str = "postgres",
-        pool_size: int = 10,
+        pool_size: int = POOL_SIZE,
         *,
         keeps_statements: bool | None = None,
         direct_url: str | None = None,
