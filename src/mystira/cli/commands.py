@@ -34,6 +34,7 @@ app.command("mystira.cli.content:app", name="content", help="Check stories; brin
 app.command("mystira.cli.schema:app", name="schema", help="Bring the tables of PostgreSQL up or down.")
 app.command("mystira.cli.simulate:simulate", help="Let simulated families use a platform, and check it.")
 app.command("mystira.cli.doctor:doctor", help="Check this machine and the platform; say what to mend.")
+app.command("mystira.cli.token:token", help="Print a token by which a program such as curl may ask.")
 app.command("mystira.cli.serve:app", name="serve", help="Run one service, as `up` does for all of them.")
 app.command(
     "mystira.cli.completion:install_completion",

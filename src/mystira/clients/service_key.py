@@ -39,7 +39,8 @@ def find_service_key(settings: Settings) -> str:
     try:
         return _read(settings.service_key_path)
     except OSError as error:
-        problem = f"is missing, and {settings.service_key_path} cannot be read ({error.strerror})"
+        kept = f"{settings.service_key_path} cannot be read ({error.strerror})"
+        problem = f"is missing, and {kept}: set it, or name the platform's folder by --data-folder"
         raise SettingError(source="MYSTIRA_SERVICE_KEY", problem=problem) from error
 
 
