@@ -18,6 +18,7 @@ MEMBERS = {
     "path",
     "errors",
     "reasons",
+    "findings",
 }
 
 

@@ -3,11 +3,13 @@
 import copy
 from typing import Any
 
+import httpx
 import msgspec
 import yaml
 
 from mystira.domain.files.findings import Finding
 from mystira.domain.scenarios.reading import Review, review_document, review_file
+from tests.refusals import check_problem
 
 Document = dict[str, Any]
 
@@ -130,3 +132,10 @@ def only(findings: tuple[Finding, ...]) -> Finding:
     """The one thing that was found."""
     assert len(findings) == 1, findings
     return findings[0]
+
+
+def refused(answer: httpx.Response, status: int, code: str) -> Document:
+    """The problem document of a refusal, which has that status and code."""
+    problem = check_problem(answer)
+    assert (problem["status"], problem["code"]) == (status, code), problem
+    return problem
