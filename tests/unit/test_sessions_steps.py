@@ -207,6 +207,21 @@ async def test_a_repeated_request_can_say_which_visit_it_means(room: Playroom) -
         await choose(room.play, key, asked)
 
 
+async def test_a_session_that_was_read_before_is_enough_and_never_a_reason_to_refuse(room: Playroom) -> None:
+    """Handed over, it spares a reading; where it is old, the step is decided on what stands by now."""
+    key = (await room.start()).stored.key
+    old = await room.stored(key)
+    await room.walk(key, "on")
+    asked = Choose(scene_id="fork", branch=2)
+    assert (await choose(room.play, key, asked, known=old)).stored.version == 3
+    fresh = await room.stored(key)
+    assert (await choose(room.play, key, asked, known=fresh)).stored.version == 4
+    with pytest.raises(SceneNotCurrentError):
+        await choose(room.play, key, asked, known=fresh)
+    with pytest.raises(SceneNotCurrentError):
+        await choose(room.play, key, Choose(scene_id="gate", branch=0), known=old)
+
+
 async def test_others_who_keep_writing_end_our_patience(room: Playroom) -> None:
     """A step that never gets its turn says so, and has changed nothing."""
     key = await at_fork(room)

@@ -2,8 +2,11 @@
 
 A step is decided on the session as it was read (`rules`), and written only if nobody wrote in between. Else
 it is decided anew, on the scene that it was asked for: so of two choices that are made at once, one is made.
+Whoever has just read the session may hand it over as `known`, and spares a reading: were it old, the write
+would not be made.
 """
 
+import contextlib
 import datetime as dt
 from collections.abc import Callable
 
@@ -24,6 +27,7 @@ from mystira.domain.sessions.stories import Story
 
 Decide = Callable[[GameSession, Story | None, dt.datetime], list[Event]]
 """What happens, seen from a session as it stands; without a story where that has gone."""
+Known = Stored[GameSession] | None
 DecideScene = Callable[[GameSession, Story, dt.datetime], list[Event]]
 
 
@@ -39,7 +43,7 @@ class Step(Struct, frozen=True, kw_only=True):
     are_badges_pending: bool = False
 
 
-async def choose(play: Play, session_id: str, asked: Choose) -> Step:
+async def choose(play: Play, session_id: str, asked: Choose, *, known: Known = None) -> Step:
     """Take a branch of the current scene.
 
     Raises NotFoundError, NotInProgressError, SceneNotCurrentError, WrongStepError, InvalidValueError,
@@ -49,19 +53,19 @@ async def choose(play: Play, session_id: str, asked: Choose) -> Step:
     def decide(session: GameSession, story: Story, at: dt.datetime) -> list[Event]:
         return rules.choose(session, story, asked, at)
 
-    return await _leave_scene(play, session_id, asked, decide)
+    return await _leave_scene(play, session_id, asked, decide, known)
 
 
-async def read_on(play: Play, session_id: str, asked: ReadOn) -> Step:
+async def read_on(play: Play, session_id: str, asked: ReadOn, *, known: Known = None) -> Step:
     """Leave a scene that asks nothing."""
 
     def decide(session: GameSession, story: Story, at: dt.datetime) -> list[Event]:
         return rules.read_on(session, story, asked, at)
 
-    return await _leave_scene(play, session_id, asked, decide)
+    return await _leave_scene(play, session_id, asked, decide, known)
 
 
-async def roll(play: Play, session_id: str, asked: Roll) -> Step:
+async def roll(play: Play, session_id: str, asked: Roll, *, known: Known = None) -> Step:
     """Throw the d20 for the current scene."""
     # Thrown once: a second look at the session is no second chance.
     value = play.dice.randint(1, rules.D20)
@@ -69,7 +73,7 @@ async def roll(play: Play, session_id: str, asked: Roll) -> Step:
     def decide(session: GameSession, story: Story, at: dt.datetime) -> list[Event]:
         return rules.roll(session, story, asked, value, at)
 
-    return await _leave_scene(play, session_id, asked, decide)
+    return await _leave_scene(play, session_id, asked, decide, known)
 
 
 async def pause(play: Play, session_id: str) -> Step:
@@ -99,38 +103,46 @@ async def abandon(play: Play, session_id: str) -> Step:
 
 
 async def _leave_scene(
-    play: Play, session_id: str, asked: Choose | ReadOn | Roll, decide: DecideScene
+    play: Play, session_id: str, asked: Choose | ReadOn | Roll, decide: DecideScene, known: Known
 ) -> Step:
     """Take a step out of the scene that is current now, and out of no later visit of the same scene."""
     visit = asked.scene_count
 
     def decide_once(session: GameSession, story: Story | None, at: dt.datetime) -> list[Event]:
         nonlocal visit
-        visit = session.scene_count if visit is None else visit
-        if session.scene_count != visit:
+        if visit not in (None, session.scene_count):
             current = session.current_scene_id
             raise SceneNotCurrentError(key=session.id, scene=asked.scene_id, current=current)
         if story is None:
             raise StoryChangedError(scenario=session.scenario_id, scene=session.current_scene_id)
-        return decide(session, story, at)
+        events = decide(session, story, at)
+        visit = session.scene_count
+        return events
 
-    return await _take(play, session_id, decide_once)
+    return await _take(play, session_id, decide_once, known)
 
 
-async def _take(play: Play, session_id: str, decide: Decide) -> Step:
+async def _take(play: Play, session_id: str, decide: Decide, known: Known = None) -> Step:
+    if known is not None:
+        # Refusals are left to a fresh reading.
+        with contextlib.suppress(DomainError, VersionConflictError):
+            return await _try(play, known, decide)
     for _ in range(ATTEMPTS):
-        stored = await read_record(play.sessions, session_id)
-        session = stored.value
-        story = await story_of(play, session)
-        events = decide(session, story, _moment(play, session))
-        if not events:
-            return Step(stored=stored, story=story, events=[])
         try:
-            stored = await play.sessions.change(stored, extend(session, events))
+            return await _try(play, await read_record(play.sessions, session_id), decide)
         except VersionConflictError:
             continue
-        return await _with_badges(play, Step(stored=stored, story=story, events=events))
     raise ContendedError(kind=play.sessions.kind.name, key=session_id, attempts=ATTEMPTS)
+
+
+async def _try(play: Play, stored: Stored[GameSession], decide: Decide) -> Step:
+    """Take a step from the session as it was read. Raises VersionConflictError where it is another by now."""
+    session, story = stored.value, await story_of(play, stored.value)
+    events = decide(session, story, _moment(play, session))
+    if not events:
+        return Step(stored=stored, story=story, events=[])
+    changed = await play.sessions.change(stored, extend(session, events))
+    return await _with_badges(play, Step(stored=changed, story=story, events=events))
 
 
 async def story_of(play: Play, session: GameSession) -> Story | None:

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -47,6 +48,15 @@ _STEP_REFUSES = (
     "story_changed",
     "contended",
 )
+
+
+_just_read: ContextVar[Stored[GameSession] | None] = ContextVar("just_read", default=None)
+"""The session by which it was found whose it is: the largest record of a step need not be read twice."""
+
+
+def _known(session_id: str) -> Stored[GameSession] | None:
+    stored = _just_read.get()
+    return stored if stored is not None and stored.key == session_id else None
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -125,15 +135,18 @@ class SessionRoutes:
 
     async def choose(self, call: Call[Choose]) -> Answer:
         """Take a branch."""
-        return self._show(await use_cases.choose(self._play, call.path["sessionId"], call.sent))
+        key = call.path["sessionId"]
+        return self._show(await use_cases.choose(self._play, key, call.sent, known=_known(key)))
 
     async def read_on(self, call: Call[ReadOn]) -> Answer:
         """Leave a scene that asks nothing."""
-        return self._show(await use_cases.read_on(self._play, call.path["sessionId"], call.sent))
+        key = call.path["sessionId"]
+        return self._show(await use_cases.read_on(self._play, key, call.sent, known=_known(key)))
 
     async def roll(self, call: Call[Roll]) -> Answer:
         """Throw the d20."""
-        return self._show(await use_cases.roll(self._play, call.path["sessionId"], call.sent))
+        key = call.path["sessionId"]
+        return self._show(await use_cases.roll(self._play, key, call.sent, known=_known(key)))
 
     async def do(self, deed: Do, call: Call[Nothing]) -> Answer:
         """Pause, resume, complete or abandon."""
@@ -173,7 +186,9 @@ def session_owner(play: Play) -> Owner:
     """The account of the session that `sessionId` names."""
 
     async def find(session_id: str) -> str | None:
-        return (await read_session(play.sessions, session_id)).value.account_id
+        stored = await read_session(play.sessions, session_id)
+        _just_read.set(stored)
+        return stored.value.account_id
 
     return Owner(kind=play.sessions.kind.name, parameter="sessionId", find=find)
 
