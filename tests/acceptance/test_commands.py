@@ -17,6 +17,7 @@ from mystira.clients.service import Service
 from mystira.clients.service_tokens import ServiceCredentials
 from mystira.demonstration.stage import Stage, stage
 from mystira.domain.accounts.kind import ACCOUNTS
+from mystira.placement import PLACEMENT
 from mystira.servers.logs import Log
 from mystira.servers.processes import Program, start
 from mystira.simulation.people import make_former_accounts
@@ -44,10 +45,8 @@ async def test_status_tells_where_everything_is(up: Stage) -> None:
     """Kinds, processes and address, as one JSON document, and as a table for people."""
     told = await command("status", "--json", folder=up.folder)
     assert told.code == 0, told.notes
-    assert {kind["kind"]: kind["phase"] for kind in told.document["kinds"]} == {
-        "accounts": "CosmosOnly",
-        "user_profiles": "CosmosOnly",
-    }
+    phases = {kind["kind"]: kind["phase"] for kind in told.document["kinds"]}
+    assert phases == {entry.kind.name: "CosmosOnly" for entry in PLACEMENT}
     names = {process["name"] for process in told.document["processes"]}
     assert names == {"postgres", "redis", "api", "worker"}
     shown = await command("status", folder=up.folder)
