@@ -99,11 +99,11 @@ def _commands_below(parent: App, words: str) -> Iterator[tuple[str, App]]:
 
 
 def options(command: App) -> list[cyclopts.Argument]:
-    """What a command takes, in order."""
+    """What a command takes, in order. Options that several commands share are a group, typed one by one."""
     return [
         argument
         for argument in command.assemble_argument_collection()
-        if argument.parameter.show is not False
+        if argument.parameter.show is not False and not argument.children
     ]
 
 

@@ -1,9 +1,9 @@
 """`mystira move`: the steps of a move, each asked of a worker and watched until it has ended."""
 
-from pathlib import Path
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Annotated, Final
 
-import msgspec
 from cyclopts import App, Parameter
 from rich.console import RenderableType
 from rich.table import Table
@@ -20,11 +20,6 @@ from mystira.clients.admin import AdminClient, Document
 
 app: Final = App(name="move", help_format="plaintext")
 
-NoWait = Annotated[
-    bool, Parameter(name="--no-wait", negative=(), help="Only ask for it; see `mystira move status` later.")
-]
-
-
 OverrideReason = Annotated[
     str | None,
     Parameter(
@@ -33,6 +28,23 @@ OverrideReason = Annotated[
         "for is unmet.",
     ),
 ]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class How:
+    """The options that every step has."""
+
+    no_wait: Annotated[
+        bool,
+        Parameter(name="--no-wait", negative=(), help="Only ask for it; see `mystira move status` later."),
+    ] = False
+    data_folder: DataFolder = None
+    url: Url = None
+    json: AsJson = False
+
+
+_USUALLY: Final = How()
 
 
 @app.command
@@ -47,32 +59,15 @@ async def status(
 
 
 @app.command
-async def plan(
-    kind: KindName,
-    *,
-    no_wait: NoWait = False,
-    data_folder: DataFolder = None,
-    url: Url = None,
-    json: AsJson = False,
-) -> int:
+async def plan(kind: KindName, *, how: How = _USUALLY) -> int:
     """Find what could not be moved as it is, and how long reading takes. Writes nothing."""
-    how = _How(no_wait=no_wait, data_folder=data_folder, url=url, json=json)
     return await _take(Action.PLAN, kind, how)
 
 
 @app.command
-async def start(
-    kind: KindName,
-    *,
-    override: OverrideReason = None,
-    no_wait: NoWait = False,
-    data_folder: DataFolder = None,
-    url: Url = None,
-    json: AsJson = False,
-) -> int:
+async def start(kind: KindName, *, override: OverrideReason = None, how: How = _USUALLY) -> int:
     """Let the other store follow, and copy everything that was there before."""
-    how = _How(override=override, no_wait=no_wait, data_folder=data_folder, url=url, json=json)
-    return await _take(Action.START, kind, how)
+    return await _take(Action.START, kind, how, override)
 
 
 @app.command
@@ -86,14 +81,10 @@ async def verify(
             "touched since the certificate. Only full writes a certificate."
         ),
     ] = "full",
-    no_wait: NoWait = False,
-    data_folder: DataFolder = None,
-    url: Url = None,
-    json: AsJson = False,
+    how: How = _USUALLY,
 ) -> int:
     """Compare every record of both stores; where all agree, write a certificate."""
-    how = _How(no_wait=no_wait, data_folder=data_folder, url=url, json=json, depth=depth)
-    return await _take(Action.VERIFY, kind, how)
+    return await _watch(Action.VERIFY, kind, how, lambda admin: admin.verify(kind, depth))
 
 
 @app.command
@@ -101,111 +92,58 @@ async def repair(
     kind: KindName,
     *,
     reason: Annotated[str, Parameter(help="Why; it is kept with your name.")],
-    no_wait: NoWait = False,
-    data_folder: DataFolder = None,
-    url: Url = None,
-    json: AsJson = False,
+    how: How = _USUALLY,
 ) -> int:
     """Compare every record of both stores, and settle what differs. What is given up stays in the audit."""
-    how = _How(no_wait=no_wait, data_folder=data_folder, url=url, json=json, reason=reason)
-    return await _take(Action.REPAIR, kind, how)
+    return await _watch(Action.REPAIR, kind, how, lambda admin: admin.repair(kind, reason))
 
 
 @app.command
-async def cut_over(
-    kind: KindName,
-    *,
-    override: OverrideReason = None,
-    no_wait: NoWait = False,
-    data_folder: DataFolder = None,
-    url: Url = None,
-    json: AsJson = False,
-) -> int:
+async def cut_over(kind: KindName, *, override: OverrideReason = None, how: How = _USUALLY) -> int:
     """Make PostgreSQL the truth. Refused without a valid certificate."""
-    how = _How(override=override, no_wait=no_wait, data_folder=data_folder, url=url, json=json)
-    return await _take(Action.CUT_OVER, kind, how)
+    return await _take(Action.CUT_OVER, kind, how, override)
 
 
 @app.command
-async def cut_back(
-    kind: KindName,
-    *,
-    override: OverrideReason = None,
-    no_wait: NoWait = False,
-    data_folder: DataFolder = None,
-    url: Url = None,
-    json: AsJson = False,
-) -> int:
+async def cut_back(kind: KindName, *, override: OverrideReason = None, how: How = _USUALLY) -> int:
     """Make the documents the truth again."""
-    how = _How(override=override, no_wait=no_wait, data_folder=data_folder, url=url, json=json)
-    return await _take(Action.CUT_BACK, kind, how)
+    return await _take(Action.CUT_BACK, kind, how, override)
 
 
 @app.command
-async def recheck(
-    kind: KindName,
-    *,
-    no_wait: NoWait = False,
-    data_folder: DataFolder = None,
-    url: Url = None,
-    json: AsJson = False,
-) -> int:
+async def recheck(kind: KindName, *, how: How = _USUALLY) -> int:
     """Compute the newest certificate anew, and say whether it still holds."""
-    how = _How(no_wait=no_wait, data_folder=data_folder, url=url, json=json)
     return await _take(Action.RECHECK, kind, how)
 
 
 @app.command
-async def finish(
-    kind: KindName,
-    *,
-    override: OverrideReason = None,
-    no_wait: NoWait = False,
-    data_folder: DataFolder = None,
-    url: Url = None,
-    json: AsJson = False,
-) -> int:
+async def finish(kind: KindName, *, override: OverrideReason = None, how: How = _USUALLY) -> int:
     """Let the documents rest after the soak, archived."""
-    how = _How(override=override, no_wait=no_wait, data_folder=data_folder, url=url, json=json)
-    return await _take(Action.FINISH, kind, how)
+    return await _take(Action.FINISH, kind, how, override)
 
 
 @app.command
-async def reopen(
-    kind: KindName,
-    *,
-    override: OverrideReason = None,
-    no_wait: NoWait = False,
-    data_folder: DataFolder = None,
-    url: Url = None,
-    json: AsJson = False,
-) -> int:
+async def reopen(kind: KindName, *, override: OverrideReason = None, how: How = _USUALLY) -> int:
     """Let the documents follow again after a finish."""
-    how = _How(override=override, no_wait=no_wait, data_folder=data_folder, url=url, json=json)
-    return await _take(Action.REOPEN, kind, how)
+    return await _take(Action.REOPEN, kind, how, override)
 
 
-class _How(msgspec.Struct, frozen=True, kw_only=True):
-    """The options that every step has."""
-
-    override: str | None = None
-    depth: Depth = "full"
-    reason: str = ""
-    no_wait: bool
-    data_folder: Path | None
-    url: str | None
-    json: bool
+async def _take(action: Action, kind: str, how: How, override: str | None = None) -> int:
+    return await _watch(
+        action, kind, how, lambda admin: admin.request(kind, action, override_reason=override)
+    )
 
 
-async def _take(action: Action, kind: str, how: _How) -> int:
-    json = how.json
+async def _watch(
+    action: Action, kind: str, how: How, request: Callable[[AdminClient], Awaitable[Task]]
+) -> int:
     async with admin_of(how.url, how.data_folder) as admin:
-        task = await _request(admin, action, kind, how)
+        task = await request(admin)
         if how.no_wait:
-            answer(task, json, f"{action.value} of {kind} is asked for (task {task.id}).")
+            answer(task, how.json, f"{action.value} of {kind} is asked for (task {task.id}).")
             return exits.OK
         try:
-            with bar(f"{action.value} {kind}", quiet=json) as show:
+            with bar(f"{action.value} {kind}", quiet=how.json) as show:
 
                 def told(task: Task) -> None:
                     show_progress(task.progress, show)
@@ -214,16 +152,8 @@ async def _take(action: Action, kind: str, how: _How) -> int:
         except BaseException:
             notes().print(f"{action.value} of {kind} goes on without this command: `mystira move status`.")
             raise
-    answer(task, json, *describe(task))
+    answer(task, how.json, *describe(task))
     return exits.OK if is_yes(task) else exits.NO
-
-
-async def _request(admin: AdminClient, action: Action, kind: str, how: _How) -> Task:
-    if action is Action.VERIFY:
-        return await admin.verify(kind, how.depth)
-    if action is Action.REPAIR:
-        return await admin.repair(kind, how.reason)
-    return await admin.request(kind, action, override_reason=how.override)
 
 
 def show_progress(progress: Progress | None, show: Bar) -> None:
