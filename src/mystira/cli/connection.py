@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from mystira.clients.admin import AdminClient
-from mystira.clients.service import Service
+from mystira.clients.service import ANSWER_SECONDS, Service
 from mystira.clients.service_key import find_service_key
 from mystira.clients.service_tokens import ServiceCredentials
 from mystira.errors import NotRunningError, SettingError
@@ -31,13 +31,16 @@ def find_address(url: str | None, data_folder: Path | None) -> str:
 
 
 @contextlib.asynccontextmanager
-async def service_of(url: str | None, data_folder: Path | None) -> AsyncIterator[Service]:
+async def service_of(
+    url: str | None, data_folder: Path | None, *, seconds: float = ANSWER_SECONDS
+) -> AsyncIterator[Service]:
     """The platform that a command is about, asked as whoever runs it, if its key can be found.
 
-    Raises NotRunningError and SettingError.
+    Each answer is waited for so many seconds. Raises NotRunningError and SettingError.
     """
     address = find_address(url, data_folder)
-    async with Service.at(address, _credentials(load_settings(data_folder=data_folder))) as service:
+    credentials = _credentials(load_settings(data_folder=data_folder))
+    async with Service.at(address, credentials, seconds=seconds) as service:
         yield service
 
 

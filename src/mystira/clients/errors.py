@@ -5,7 +5,8 @@ ClientError
 └── UnreachableError    no answer came, so that nobody can say what became of the request
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 class ClientError(Exception):
@@ -14,7 +15,7 @@ class ClientError(Exception):
 
 class ProblemError(ClientError):
     """A service said no. `code` is stable, `title` says what it means in general; `reasons` are the
-    conditions that were not met, if it named any.
+    conditions that were not met, if it named any, and `findings` what it found in a file that was sent.
 
     `retry_after` is the wait in seconds that it asked for.
     """
@@ -27,10 +28,12 @@ class ProblemError(ClientError):
         detail: str,
         title: str = "",
         reasons: Sequence[str] = (),
+        findings: Sequence[Mapping[str, Any]] = (),
         retry_after: float | None = None,
     ) -> None:
         self.status, self.code, self.detail, self.title = status, code, detail, title
         self.reasons, self.retry_after = tuple(reasons), retry_after
+        self.findings = tuple(findings)
         super().__init__(detail)
 
     @property

@@ -42,7 +42,7 @@ def lay_out(story: Scenario) -> Layout:
         name: list(dict.fromkeys(each for each in targets(scene) if each in graph.scenes))
         for name, scene in graph.scenes.items()
     }
-    order, back = _unfold(graph.roots, onward)
+    order, back = _unfold([] if graph.start is None else [graph.start], onward)
     depth = dict.fromkeys(order, 0)
     # Each scene comes after all that lead down to it, so that one pass is enough.
     for name in order:
@@ -67,7 +67,8 @@ def _unfold(begin: Sequence[str], onward: Mapping[str, list[str]]) -> tuple[list
         if root in state:
             continue
         state[root] = "open"
-        path = [(root, iter(onward[root]))]
+        # Last branches first: turned around at the end, first ones come to stand on the left.
+        path = [(root, iter(onward[root][::-1]))]
         while path:
             name, left = path[-1]
             target = next(left, None)
@@ -77,7 +78,7 @@ def _unfold(begin: Sequence[str], onward: Mapping[str, list[str]]) -> tuple[list
                 path.pop()
             elif target not in state:
                 state[target] = "open"
-                path.append((target, iter(onward[target])))
+                path.append((target, iter(onward[target][::-1])))
             elif state[target] == "open":
                 back.add((name, target))
     return finished[::-1], back
