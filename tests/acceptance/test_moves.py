@@ -56,7 +56,7 @@ async def test_a_move_there_and_back_and_there_again_loses_nothing(scene: Scene)
     await adopt(scene.source, 2000)
     witnesses = [Witness(scene, f"node-{number}", number) for number in (2, 3)]
     async with scene.working():
-        writing = [asyncio.create_task(each.write_on()) for each in witnesses]
+        writing = [asyncio.create_task(each.write_on(pause=0.02)) for each in witnesses]
         started = await scene.do(Action.START)
         assert (started["records"] >= 2000, started["queued"]) == (True, 0)
         for there in (True, False, True):

@@ -67,7 +67,7 @@ async def test_a_move_to_the_split_home_and_back_and_there_again_loses_nothing(s
     await adopt(scene.documents, 1_000)
     witnesses = [Witness(scene, f"node-{number}", number) for number in (2, 3)]
     async with scene.working():
-        writing = [asyncio.create_task(each.write_on()) for each in witnesses]
+        writing = [asyncio.create_task(each.write_on(pause=0.02)) for each in witnesses]
         planned = await scene.do(Action.PLAN)
         assert (planned["copy"], planned["findings"], planned["isClear"]) == ("split", (), True)
         started = await scene.do(Action.START)

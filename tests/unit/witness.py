@@ -24,15 +24,19 @@ class Witness:
         self.open: dict[str, Person | None] = {}
         self.name, self.made, self.writes, self.seed = name, 0, 0, seed
 
-    async def write_on(self) -> None:
-        """Write until cancelled."""
+    async def write_on(self, *, pause: float = 0.001) -> None:
+        """Write until cancelled, with a pause of so many seconds after each write.
+
+        In memory the shortest will do. On real stores somebody who never pauses is no user but a load test,
+        which in the loop of the worker outruns the copy, and makes each step wait for it.
+        """
         keeping = asyncio.create_task(self.leases.keep())
         try:
             while True:
                 with contextlib.suppress(VersionConflictError, UnavailableError):
                     await self.write_once()
                     self.writes += 1
-                await asyncio.sleep(0.001)
+                await asyncio.sleep(pause)
         finally:
             keeping.cancel()
 
