@@ -5,6 +5,7 @@ speaks of records needs an entry in `BODIES`, where they are made. What is missi
 """
 
 import datetime as dt
+import hashlib
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
@@ -15,6 +16,8 @@ import msgspec.inspect
 from mystira.clients.service_key import find_service_key
 from mystira.clients.service_tokens import sign_token
 from mystira.domain.accounts.model import Role
+from mystira.domain.badges.kind import BADGES
+from mystira.domain.badges.model import Badge
 from mystira.domain.profiles.model import NewProfile
 from mystira.domain.profiles.use_cases import create_profile
 from mystira.domain.sessions.model import NewPlayer, NewSession
@@ -22,9 +25,11 @@ from mystira.domain.sessions.starting import start_session
 from mystira.http.callers import NOBODY, OPERATOR, Caller
 from mystira.http.operations import Operation
 from mystira.http.service import Service
-from tests.acceptance.table import STONES, shelve
+from tests.acceptance.table import BRONZE, STONES, shelve
 from tests.callers import Member, let_in
 from tests.serving import Api
+from tests.unit.content.shelves import PNG
+from tests.unit.playroom import CALM
 
 ABSENT: Final = "00000000-0000-7000-8000-00000000dead"
 OWNED: Final = {"accountId": "accounts", "profileId": "user_profiles", "sessionId": "game_sessions"}
@@ -45,6 +50,19 @@ class World(msgspec.Struct):
         made = await create_profile(platform.profiles, platform.accounts, new, clock=platform.clock)
         return made.key
 
+    async def made(self, path: str, *, upload: bytes | None = None, **content: Any) -> str:
+        """The id of new content, which staff made."""
+        headers = {"Authorization": _signed(self, "operator", "adminApi")}
+        if upload is None:
+            answer = await self.api.client.post(f"/admin/api{path}", headers=headers, json=content)
+        else:
+            headers["Content-Type"] = content.pop("media_type")
+            answer = await self.api.client.post(
+                f"/admin/api{path}", headers=headers, content=upload, params=content
+            )
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["id"])
+
     async def session_of(self, account_id: str) -> str:
         """A new session of an account."""
         profile_id = await self.profile_of(account_id)
@@ -60,6 +78,8 @@ async def _everybody(*_: object) -> bool:
 
 async def make_world(api: Api) -> World:
     """The world of an API that is empty."""
+    badge = BRONZE | {"id": "calm-bronze", "axis": CALM}
+    await api.platform.repository(Badge, BADGES).create(msgspec.convert(badge, Badge))
     return World(api, await shelve(api.platform, STONES), await let_in(api.platform))
 
 
@@ -176,7 +196,28 @@ def _same(value: str) -> Callable[[World, str], Awaitable[str]]:
 
 
 async def _story(world: World, account_id: str) -> str:
-    return world.story
+    return await shelve(world.api.platform, STONES)
+
+
+async def _definition(world: World, account_id: str) -> str:
+    return await world.made("/definitions/axes", name=f"Axis {uuid.uuid4().hex}")
+
+
+async def _media(world: World, account_id: str) -> str:
+    name = f"cover-{uuid.uuid4().hex}"
+    return await world.made("/media", upload=PNG, media_type="image/png", mediaId=name)
+
+
+async def _bundle(world: World, account_id: str) -> str:
+    return await world.made("/bundles", title=f"Stories {uuid.uuid4().hex}")
+
+
+async def _character(world: World, account_id: str) -> str:
+    return await world.made("/character-maps", name=f"Mara {uuid.uuid4().hex}")
+
+
+async def _avatars(world: World, account_id: str) -> str:
+    return await world.made("/avatars", name="Animals", id=f"animals-{uuid.uuid4().hex}", ageGroup="6-9")
 
 
 RECORDS: Final[Mapping[str, Callable[[World, str], Awaitable[str]]]] = {
@@ -186,6 +227,14 @@ RECORDS: Final[Mapping[str, Callable[[World, str], Awaitable[str]]]] = {
     "scenarioId": _story,
     "kind": _same("accounts"),
     "key": _account,
+    "sort": _same("axes"),
+    "definitionId": _definition,
+    "ageGroup": _same("6-9"),
+    "mediaId": _media,
+    "digest": _same(hashlib.sha256(PNG).hexdigest()),
+    "bundleId": _bundle,
+    "characterId": _character,
+    "avatarsId": _avatars,
     "reaction": _same("play"),
     "version": _same("1"),
     "name": _same("accounts-000001-20261120T120000.000000Z.json"),
@@ -194,6 +243,9 @@ RECORDS: Final[Mapping[str, Callable[[World, str], Awaitable[str]]]] = {
 
 ABSENTLY: Final[Mapping[str, str]] = {
     "scenarioId": "no-such-story",
+    "sort": "unicorns",
+    "ageGroup": "7-8",
+    "digest": "0" * 64,
     "kind": "unicorns",
     "reaction": "none",
     "version": "2",
@@ -252,6 +304,20 @@ async def path_of(
             value = await RECORDS[name](world, account_id)
         path = path.replace(f"{{{name}}}", value)
     return path
+
+
+async def request_of(world: World, operation: Operation[Any], account_id: str | None) -> dict[str, Any]:
+    """What is sent along: a body that the operation takes, and a version that the record may have."""
+    # Several, of which one is that of the record: so it is asked for before what was sent is looked at.
+    headers = {"If-Match": '"0", "1", "2", "3"'} if operation.guarded else {}
+    if operation.uploads is not None:
+        headers["Content-Type"] = operation.uploads.media_types[0]
+        return {"headers": headers, "content": b"{}"}
+    body = await body_of(world, operation, account_id)
+    if body is None:
+        return {"headers": headers}
+    headers["Content-Type"] = "application/json"
+    return {"headers": headers, "content": msgspec.json.encode(body)}
 
 
 async def body_of(world: World, operation: Operation[Any], account_id: str | None) -> Any:

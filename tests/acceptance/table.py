@@ -44,7 +44,7 @@ STONES: Content = {
 """A story that is over after two steps."""
 
 
-_BRONZE: Content = {
+BRONZE: Content = {
     "createdAt": "2026-01-01T00:00:00Z",
     "ageGroup": "6-9",
     "tier": "bronze",
@@ -116,7 +116,7 @@ async def sit_down(api: Api) -> Family:
     badges = api.platform.repository(Badge, BADGES)
     for badge_id, axis in (("calm-bronze", CALM), ("curious-bronze", CURIOUS)):
         if await badges.get(badge_id) is None:
-            await badges.create(msgspec.convert(_BRONZE | {"id": badge_id, "axis": axis}, Badge))
+            await badges.create(msgspec.convert(BRONZE | {"id": badge_id, "axis": axis}, Badge))
     return Family(api, account["id"], profile["id"], scenario, "calm-bronze")
 
 
