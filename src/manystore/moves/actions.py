@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-AT_ONCE: Final = 2
-"""Ranges that one process has at work at a time."""
+AT_ONCE: Final = 4
+"""Ranges that one process has at work at a time: as many as its pace has batches."""
 TELL_EVERY: Final = 0.2
 """Seconds between two pieces of progress."""
 _STAGES: Final = {

@@ -19,7 +19,7 @@ SIZE: Final = 25_000
 """Records a range: some seconds of work, so that handing it out costs nothing and losing it little."""
 MOST_RANGES: Final = 256
 FEWEST_OF_MANY: Final = 4
-"""Ranges of a kind that is small, but worth sharing: two workers of two hands each."""
+"""Ranges of a kind that is small: all that one process takes at a time, or for two to share."""
 BATCH: Final = 1000
 """Records a batch. Memory holds a few batches of each range at work, whatever the size of the whole."""
 
