@@ -2,17 +2,25 @@
 
 import datetime as dt
 import enum
+import re
 import typing
 from types import UnionType
 from typing import Any
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 
 from manystore.placement import Phase
 from manystore.records import Field, FieldType, Kind, Label
 from mystira.domain.accounts.kind import ACCOUNTS
-from mystira.domain.accounts.model import Account, AccountChange, NewAccount, SubscriptionChange
+from mystira.domain.accounts.model import (
+    Account,
+    AccountChange,
+    NewAccount,
+    Subscription,
+    SubscriptionChange,
+)
 from mystira.domain.profiles.kind import USER_PROFILES
 from mystira.domain.profiles.model import BadgeAward, NewProfile, ProfileChange, UserBadge, UserProfile
 from mystira.domain.scores.kind import PLAYER_SCENARIO_SCORES
@@ -23,6 +31,7 @@ from mystira.domain.signing_in.kind import PENDING_SIGNUPS, SIGN_INS
 from mystira.domain.signing_in.model import PendingSignup, SignIn
 from mystira.placement import PHASE_NAMES, PLACEMENT, SETTLED, phase_named
 from mystira.schema.mappings import MAPPINGS
+from mystira.schema.tables import SUBSCRIPTIONS_TABLE
 
 Struct = type[msgspec.Struct]
 KINDS: list[tuple[Kind, Struct]] = [
@@ -149,6 +158,37 @@ def test_every_kind_that_is_placed_lies_in_tables() -> None:
     assert {kind.name for kind in mapped} == {kind.name for kind in (*placed, *settled)}
     for index, kind in enumerate(placed):
         assert {parent.kind for parent in kind.parents} <= {before.name for before in placed[:index]}
+
+
+def _words_of(model: Struct) -> dict[str, set[str]]:
+    """The properties of a model that are one of a few words, with these."""
+    typed = {field.encode_name: _without_none(field.type) for field in msgspec.structs.fields(model)}
+    return {
+        name: {str(each.value) for each in annotation}
+        for name, annotation in typed.items()
+        if isinstance(annotation, type) and issubclass(annotation, enum.Enum)
+    }
+
+
+def _checked_words(table: sa.Table, column: str) -> set[str]:
+    """The words that a check of the table admits in a column."""
+    for constraint in table.constraints:
+        if isinstance(constraint, sa.CheckConstraint) and constraint.name == f"{table.name}_{column}_check":
+            return set(re.findall("'([^']*)'", str(constraint.sqltext)))
+    return set()
+
+
+@pytest.mark.parametrize(("kind", "model"), KINDS)
+def test_tables_admit_the_words_that_models_know_and_no_others(kind: Kind, model: Struct) -> None:
+    """Whatever a use case can write can move, and what no release ever wrote is found before it moves."""
+    mapping = next(each for each in MAPPINGS if each.kind is kind)
+    for name, words in _words_of(model).items():
+        assert _checked_words(mapping.table, mapping.columns[name]) == words, name
+
+
+def test_the_types_of_subscriptions_are_those_of_their_table() -> None:
+    """The same for the part that has words of its own."""
+    assert _checked_words(SUBSCRIPTIONS_TABLE, "type") == _words_of(Subscription)["type"]
 
 
 def test_every_kind_begins_in_the_document_store() -> None:
