@@ -44,11 +44,15 @@ MISSED_IN: Final[dict[Safeguard, World]] = {
 
 FULL: Final[dict[str, World]] = {
     "fenced: one move, everything may go wrong": World(fenced=True, frozen=0),
-    "fenced: there and back": World(fenced=True, moves=2, refusals=0, frozen=0),
+    "fenced: there and back": World(
+        fenced=True, moves=2, undos=0, refusals=0, lost_acknowledgements=0, frozen=0
+    ),
     "fenced: three writes, one move": World(fenced=True, writes=(2, 1), crashes=0, refusals=0, frozen=0),
-    "leased: one move, everything may go wrong": World(fenced=False, refusals=0, lost_acknowledgements=0),
+    "leased: one move, undone and frozen": World(
+        fenced=False, crashes=0, refusals=0, lost_acknowledgements=0
+    ),
     "leased: there and back": World(
-        fenced=False, moves=2, undos=0, crashes=1, refusals=0, lost_acknowledgements=0, frozen=0
+        fenced=False, moves=2, undos=0, refusals=0, lost_acknowledgements=0, frozen=0
     ),
 }
-"""What the long run explores to the last state."""
+"""What the long run explores to the last state: half a million to some two million states each."""
