@@ -139,7 +139,7 @@ async def served(application: Application, settings: Settings) -> AsyncIterator[
     told = asyncio.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        server = ApiServer(application)
+        server = ApiServer(application, trusted_proxies=settings.trusted_proxies)
         serving = asyncio.create_task(server.serve_until(told, listener))
         try:
             async with httpx.AsyncClient(

@@ -173,6 +173,14 @@ class Settings(BaseSettings):
     confirmations_per_address: Count = Field(
         default=100, description="How many codes an hour can be tried from one network address."
     )
+    trusted_proxies: Annotated[
+        str,
+        Field(max_length=1000, pattern=r"^[0-9A-Fa-f.:/, ]*$"),
+        Allowed("addresses or networks with commas in between, such as 10.0.0.0/8, 127.0.0.1"),
+    ] = Field(
+        default="127.0.0.1",
+        description="Whose header `X-Forwarded-For` is believed about where a request comes from.",
+    )
     smtp_url: SmtpUrl | None = Field(
         default=None, repr=False, description="The server that sends mail; absent: see `mailbox`."
     )

@@ -21,7 +21,7 @@ from mystira.gateways.mailbox import (
 from mystira.serve.api import compose
 from mystira.settings import Settings
 from tests.refusals import check_problem
-from tests.serving import Api, direct
+from tests.serving import Api, direct, served
 from tests.unit.clocks import ManualClock
 
 CLOCK = ManualClock()
@@ -151,6 +151,16 @@ async def test_this_machine_finds_its_mailbox(api: Api, client: str, host: str) 
     transport = httpx.ASGITransport(api.application, client=(client, 1))
     async with httpx.AsyncClient(transport=transport, base_url=f"http://{host}") as asking:
         assert (await asking.get("/mailbox")).status_code == 200
+
+
+@pytest.mark.parametrize(("trusted", "status"), [("127.0.0.1", 404), ("10.0.0.0/8", 200), ("", 200)])
+async def test_a_proxy_says_from_where_a_request_comes(api: Api, trusted: str, status: int) -> None:
+    """One that is trusted: then what comes from elsewhere by way of this machine is from elsewhere."""
+    settings = api.settings.model_copy(update={"trusted_proxies": trusted})
+    async with served(api.application, settings) as client:
+        answer = await client.get("/mailbox", headers={"X-Forwarded-For": "192.0.2.7"})
+        assert answer.status_code == status
+        assert (await client.get("/mailbox")).status_code == 200
 
 
 async def test_where_mail_is_sent_there_is_no_mailbox(quick: Api) -> None:

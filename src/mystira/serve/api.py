@@ -76,7 +76,9 @@ async def serve_api(settings: Settings) -> None:
             application = compose(platform, outside, probes_of(platform, outside))
             readying = asyncio.create_task(platform.keep_ready(), name="ready")
             try:
-                await ApiServer(application).serve_until(told, listener)
+                await ApiServer(application, trusted_proxies=settings.trusted_proxies).serve_until(
+                    told, listener
+                )
             finally:
                 readying.cancel()
                 await asyncio.gather(readying, return_exceptions=True)
@@ -103,7 +105,7 @@ def _bind(host: str, port: int) -> socket.socket:
 class ApiServer(uvicorn.Server):
     """uvicorn, told from outside when to stop, and telling when it takes work."""
 
-    def __init__(self, application: Application) -> None:
+    def __init__(self, application: Application, *, trusted_proxies: str = "") -> None:
         super().__init__(
             uvicorn.Config(
                 application,
@@ -111,6 +113,8 @@ class ApiServer(uvicorn.Server):
                 ws="none",
                 lifespan="off",
                 access_log=False,
+                # By default uvicorn would ask the environment.
+                forwarded_allow_ips=[each.strip() for each in trusted_proxies.split(",") if each.strip()],
                 log_config=None,
                 server_header=False,
                 timeout_graceful_shutdown=GRACE_SECONDS,
