@@ -157,7 +157,7 @@ def run_steps(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
     outputs = re.findall(r"\x01(\d+)\n(.*?)\x02(\d+)\n", done.stdout, re.DOTALL)
