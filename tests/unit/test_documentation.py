@@ -40,7 +40,7 @@ from tests.documents import (
 )
 
 PAGES = pages()
-LANGUAGES = {"console", "python", "toml", "json", "mermaid", "text", "sql"}
+LANGUAGES = {"console", "python", "toml", "json", "mermaid", "text", "sql", "yaml"}
 HOUSES = {"manystore": ROOT / "src", "mystira": ROOT / "src"}
 
 
@@ -265,7 +265,7 @@ def test_python_examples_run(page: Path, tmp_path: Path) -> None:
 
 def test_quoted_code_is_the_code() -> None:
     """A block that is taken from a file is in that file, letter for letter."""
-    for fence in all_fences("python"):
+    for fence in [*all_fences("python"), *all_fences("yaml")]:
         source = _part(fence, "from")
         if source is not None:
             assert fence.text in (ROOT / source).read_text(encoding="utf-8"), fence

@@ -25,6 +25,9 @@ from mystira.domain.scenarios.picture import draw_story
 from mystira.domain.scenarios.reading import review_file
 from mystira.domain.scenarios.story_form import AGE_GROUPS
 
+BEGINNING: Final = Path(__file__).with_name("beginning.yaml")
+"""The story that `new` writes, and the page about writing stories explains."""
+
 app: Final = App(name="content", help_format="plaintext")
 
 Paths = Annotated[
@@ -75,6 +78,27 @@ def validate(
         print_json({"files": judged})
     is_well = all(each.is_sound and not (strict and each.findings) for each in judged)
     return exits.OK if is_well else exits.NO
+
+
+@app.command
+def new(
+    file: Annotated[Path, Parameter(help="The file to write, which must not be there yet.")],
+    /,
+    *,
+    json: AsJson = False,
+) -> int:
+    """Write a small story that is whole, to begin with. Nothing that is there is written over."""
+    try:
+        with file.open("x", encoding="utf-8") as begun:
+            begun.write(BEGINNING.read_text(encoding="utf-8"))
+    except FileExistsError:
+        raise CommandError(f"{file} is there already; choose another name.", code="file") from None
+    except OSError as error:
+        raise CommandError(
+            f"{file} cannot be written ({error.strerror}).", exit_code=2, code="file"
+        ) from error
+    answer({"file": str(file)}, json, _whole(f"Written to {file}: a small story. Write yours over it."))
+    return exits.OK
 
 
 @app.command(name="import")
@@ -226,9 +250,14 @@ def draw(
         ids = {scene.id for at, scene in enumerate(review.draft.scenes) if at in faulty}
         to.write_text(draw_story(review.draft, ids), encoding="utf-8")
     document = {"file": str(file), "picture": None if to is None else str(to), "outline": lines}
-    shown = [Text(f"Written to {to}")] if to is not None else [Text(line) for line in lines]
+    shown = [_whole(f"Written to {to}")] if to is not None else [_whole(line) for line in lines]
     answer(document, json, *shown)
     return exits.OK
+
+
+def _whole(line: str) -> Text:
+    """A line that is never broken, however narrow the terminal: so that it can be searched and copied."""
+    return Text(line, no_wrap=True, overflow="ignore")
 
 
 def _scene_of(path: str) -> int | None:

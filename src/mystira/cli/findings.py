@@ -1,5 +1,6 @@
 """How findings in authors' files are shown: where each stands, with the line that it is about."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console, RenderableType
@@ -13,8 +14,10 @@ _WIDEST = 100
 
 def show_findings(console: Console, name: str, findings: Sequence[Finding], lines: Sequence[str]) -> None:
     """Print the findings of one file, each with its line and a mark below the place."""
-    for finding in findings:
-        for shown in _finding(name, finding, lines):
+    for finding, after in itertools.zip_longest(findings, findings[1:]):
+        # What is told of one place stands together, above the line.
+        is_last = after is None or (after.line, after.column) != (finding.line, finding.column)
+        for shown in _finding(name, finding, lines if is_last else ()):
             console.print(shown, soft_wrap=True)
 
 

@@ -1,9 +1,11 @@
 """What real files have that no schema foresees: taken, and told of with its line."""
 
+from random import Random
+
 import pytest
 
 from mystira.domain.scenarios.reading import review_file
-from tests.unit.content.stories import as_json, as_yaml, codes, judged, only, read, scene, story
+from tests.unit.content.stories import Document, as_json, as_yaml, codes, judged, only, read, scene, story
 
 
 def test_a_byte_order_mark_is_passed_over() -> None:
@@ -230,3 +232,73 @@ def test_the_id_is_the_files_or_made_from_the_title() -> None:
     assert (named.story.id, named.names_id) == ("lantern", True)
     assert (made.story.id, made.names_id) == ("the-lantern-on-the-hill", False)
     assert ("error", "wrong_form", "id") in judged(story(id="no/path"))
+
+
+def _long_story() -> Document:
+    """A hundred and eleven scenes of every type, with every oddity that files of that size have had."""
+    scenes: list[Document] = []
+    for number in range(108):
+        name, after, leap = f"scene_{number}", f"scene_{number + 1}", f"scene_{min(number + 3, 108)}"
+        made: Document = {"id": name, "title": f"Part {number}", "description": "It goes on.\nAnd on."}
+        if number % 3 == 0:
+            made |= {
+                "type": "narrative",
+                "next_scene": after,
+                "media": {"image": f"s{number}.png", "audio": None},
+            }
+        else:
+            log = {"echo_type": "own_echo", "description": "Done.", "strength": 0.5}
+            change = {"axis": "Own Axis", "delta": -0.5 if number % 2 else "0.5", "developmental_link": "x"}
+            made |= {
+                "type": "choice" if number % 3 == 1 else "roll",
+                "activeCharacter": "hero",
+                "branches": [
+                    {"choice": "On", "next_scene": after, "echo_log": log, "compass_change": change},
+                    {"choice": "Far on", "next_scene": leap},
+                ],
+            }
+            made |= {} if number % 3 == 1 else {"difficulty": "11"}
+        if number == 50:
+            reveal = {"echo_type": "own_echo", "min_strength": 0.4, "trigger_scene_id": "scene_60"}
+            made["echo_reveals"] = [reveal | {"max_age_scenes": 40, "reveal_mechanic": "memory_flashback"}]
+        scenes.append(made)
+    ending = {"title": "The end", "description": "Home."}
+    fork = [{"choice": "Well", "next_scene": "end_well"}, {"choice": "So", "next_scene": "end_so"}]
+    scenes.append(
+        {"id": "scene_108", "title": "Last", "type": "choice", "description": "?", "branches": fork}
+    )
+    scenes += [{"id": "end_well", "type": "special", **ending}, {"id": "end_so", "type": "special", **ending}]
+    person = story()["characters"][0] | {"id": "hero", "audio": None}
+    person["metadata"] = person["metadata"] | {"image": "hero.png", "mood": "glad"}
+    return story(title="A Long Way", scenes=scenes, characters=[person], minimum_age=5)
+
+
+def test_a_long_story_with_every_oddity_comes_in_and_can_be_played_to_an_end() -> None:
+    """Warnings alone, each with its line, and from every scene a way to an end."""
+    review = review_file(b"\xef\xbb\xbf" + as_yaml(_long_story()), name="long.yaml")
+    assert review.errors == ()
+    assert review.story is not None
+    assert len(review.story.scenes) == 111
+    assert {each.code for each in review.warnings} == {
+        "byte_order_mark",
+        "empty_value",
+        "spelling",
+        "number_as_text",
+        "misplaced_key",
+        "unknown_key",
+        "unknown_word",
+        "quiet_end",
+        "unusual_age",
+        "axis_not_core",
+    }
+    assert all(each.line for each in review.warnings)
+    play = Random(1)
+    for _ in range(50):
+        here, steps = review.story.first_scene, 0
+        while not here.is_end:
+            ways = [each.next_scene for each in here.branches] or [here.next_scene or ""]
+            following = review.story.scene(play.choice(ways))
+            assert following is not None
+            here, steps = following, steps + 1
+        assert here.id in ("end_well", "end_so")
+        assert steps > 20

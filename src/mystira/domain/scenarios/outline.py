@@ -29,8 +29,8 @@ def outline(story: Scenario) -> Iterator[str]:
                 seen.add(name)
                 yield f"{margin}{way}{_told(scene)}"
                 onward = _onward(scene)
-                # Only where the story parts is there something to be told apart by indentation.
-                inner = depth + (len(onward) > 1)
+                # What follows from a choice belongs below it; a chain of scenes is told apart by nothing.
+                inner = depth + (len(onward) > 1 or bool(said))
                 todo += [(target, inner, choice) for target, choice in onward][::-1]
 
 

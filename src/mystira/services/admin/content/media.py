@@ -129,7 +129,7 @@ class MediaRoutes:
 def media_operations(shelves: Shelves) -> tuple[Operation[Any], ...]:
     """What can be asked about media."""
     routes = MediaRoutes(shelves)
-    return (*_many(routes), *_one(routes))
+    return (*_many(routes), *_one(routes), *_changes(routes))
 
 
 _BYTES: Final = ("unknown_media", "media_too_large")
@@ -202,6 +202,12 @@ def _one(routes: MediaRoutes) -> tuple[Operation[Any], ...]:
             versioned=True,
             uploads=MEDIA_FILE,
         ),
+    )
+
+
+def _changes(routes: MediaRoutes) -> tuple[Operation[Any], ...]:
+    operation = functools.partial(Operation, tag="media", allows=STAFF, path="/media/{mediaId}")
+    return (
         operation(
             method="PATCH",
             name="changeMedia",

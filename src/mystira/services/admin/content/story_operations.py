@@ -26,7 +26,7 @@ from mystira.services.admin.content.stories import (
 def story_operations(shelves: Shelves) -> tuple[Operation[Any], ...]:
     """What can be asked about stories."""
     routes = StoryRoutes(shelves)
-    return (*_files(routes), *_many(routes), *_one(routes), *_steps(routes))
+    return (*_files(routes), *_many(routes), *_one(routes), *_changes(routes), *_steps(routes))
 
 
 def _files(routes: StoryRoutes) -> tuple[Operation[Any], ...]:
@@ -133,6 +133,12 @@ def _one(routes: StoryRoutes) -> tuple[Operation[Any], ...]:
             versioned=True,
             uploads=STORY_FILE,
         ),
+    )
+
+
+def _changes(routes: StoryRoutes) -> tuple[Operation[Any], ...]:
+    operation = functools.partial(Operation, tag="stories", allows=STAFF, path="/scenarios/{scenarioId}")
+    return (
         operation(
             method="PATCH",
             name="changeScenario",
