@@ -19,15 +19,20 @@ from mystira.http.service import Service
 
 
 def make_application(
-    documented: Iterable[Service], others: Iterable[Service] = (), *, authenticate: Authenticate
+    documented: Iterable[Service],
+    others: Iterable[Service] = (),
+    *,
+    authenticate: Authenticate,
+    pages: Iterable[Router] = (),
 ) -> Application:
     """One application in which every service is mounted; the `documented` ones with documents and pages.
 
-    `authenticate` says who calls.
+    `authenticate` says who calls. `pages` are for people, and find out by themselves who that is.
     """
     documented = list(documented)
     routers = [_router(service, authenticate, [*_documents(service)]) for service in documented]
     routers += [_router(service, authenticate, []) for service in others]
+    routers += pages
     framework = Litestar(
         route_handlers=routers,
         openapi_config=None,

@@ -6,13 +6,12 @@ the same whether or not it has an account.
 
 import datetime as dt
 import functools
-from typing import Any, Final
+from typing import Any
 
 from msgspec import Struct
 
 from mystira.domain.accounts.model import Role
 from mystira.domain.accounts.use_cases import read_account
-from mystira.domain.signing_in.codes import keyed_hash
 from mystira.domain.signing_in.model import Confirmation, SignInRequest, SignUpRequest
 from mystira.domain.signing_in.sign_ins import end_sign_in, end_sign_ins
 from mystira.domain.signing_in.use_cases import (
@@ -22,8 +21,8 @@ from mystira.domain.signing_in.use_cases import (
     ask_to_sign_up,
     confirm_code,
 )
-from mystira.gateways.limits import Limit
 from mystira.gateways.outside import Outside
+from mystira.http.admission import Admission
 from mystira.http.callers import ANYONE, OWN_ACCOUNT, SIGNED_IN
 from mystira.http.operations import Answer, Call, Operation, show, show_nothing
 from mystira.http.problems import ProblemError
@@ -31,8 +30,6 @@ from mystira.http.queries import Nothing
 from mystira.services.app_api.accounts import AccountView
 from mystira.services.app_api.answers import view
 from mystira.settings import Settings
-
-_PURPOSE: Final = "mystira:limit"
 
 
 class RequestedView(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -62,23 +59,21 @@ class SigningInRoutes:
 
     def __init__(self, reception: Reception, outside: Outside, settings: Settings) -> None:
         self._reception, self._outside = reception, outside
-        self._per_email = Limit(name="codes-per-email", count=settings.codes_per_email)
-        self._per_address = Limit(name="codes-per-address", count=settings.codes_per_address)
-        self._tries = Limit(name="confirmations-per-address", count=settings.confirmations_per_address)
+        self._admission = Admission(outside, settings, reception.key)
 
     async def sign_up(self, call: Call[SignUpRequest]) -> Answer:
         """Ask for an account."""
-        await self._admit(call, call.sent.email)
+        await self._admission.to_ask(_counted(call), call.sent.email)
         return self._answer(await ask_to_sign_up(self._reception, call.sent))
 
     async def sign_in(self, call: Call[SignInRequest]) -> Answer:
         """Ask to be let in."""
-        await self._admit(call, call.sent.email)
+        await self._admission.to_ask(_counted(call), call.sent.email)
         return self._answer(await ask_to_sign_in(self._reception, call.sent))
 
     async def confirm(self, call: Call[Confirmation]) -> Answer:
         """Come in."""
-        await self._limit_address(call, self._tries)
+        await self._admission.to_confirm(_counted(call))
         agent = call.header("user-agent")
         came = await confirm_code(self._reception, call.sent, user_agent=agent)
         signed_in = SignedInView(
@@ -109,27 +104,17 @@ class SigningInRoutes:
         account = await read_account(self._reception.accounts, caller.account_id)
         return show(Me(role=account.value.role, account=view(AccountView, account)))
 
-    async def _admit(self, call: Call[Any], email: str) -> None:
-        """Raise UnavailableError and TooOftenError, whether or not there will be a letter."""
-        self._outside.outgoing.require_room()
-        await self._limit_address(call, self._per_address)
-        await self._outside.limits.take(self._per_email, self._hidden(email.lower()))
-
-    async def _limit_address(self, call: Call[Any], limit: Limit) -> None:
-        # What runs the platform may ask for many people from one place.
-        if not call.caller.reaches_all:
-            await self._outside.limits.take(limit, self._hidden(call.address))
-
-    def _hidden(self, value: str) -> str:
-        """What stands for an address where limits are counted."""
-        return keyed_hash(self._reception.key, _PURPOSE, value)
-
     def _answer(self, requested: Requested) -> Answer:
         if requested.letter is not None:
             self._outside.outgoing.post(requested.letter)
         request = requested.request.value
         assert request.expires_at is not None, "a request that was just made ends"
         return show(RequestedView(request_id=request.id, expires_at=request.expires_at), status=202)
+
+
+def _counted(call: Call[Any]) -> str | None:
+    # What runs the platform may ask for many people from one place.
+    return None if call.caller.reaches_all else call.address
 
 
 def signing_in_operations(
