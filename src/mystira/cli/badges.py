@@ -129,16 +129,17 @@ def _write(file: BadgeFile, proposals: Sequence[Proposal]) -> None:
 
 
 def _table(found: Iterable[Calibrated]) -> Table:
-    table = Table("age", "axis", "stories", "half reach", "most")
+    table = Table("age", "axis", "stories", "half reach", "playing for it", "most")
     for tier in TIERS:
         table.add_column(tier, justify="right")
     table.add_column("the set asks for")
     for each in found:
         proposal = each.proposal
-        known = ("0", "–", "–", *("–" for _ in TIERS))
+        known = ("0", "–", "–", "–", *("–" for _ in TIERS))
         if proposal is not None:
             marks = (f"{proposal.thresholds[tier]:g}" for tier in TIERS)
-            known = (str(proposal.stories), f"{proposal.median:g}", f"{proposal.most:g}", *marks)
+            sums = (f"{each:g}" for each in (proposal.median, proposal.well, proposal.most))
+            known = (str(proposal.stories), *sums, *marks)
         table.add_row(each.age_group, each.axis, *known, _asked(each))
     return table
 
