@@ -32,7 +32,9 @@ app: Final = App(name="content", help_format="plaintext")
 
 Paths = Annotated[
     tuple[Path, ...],
-    Parameter(help="Stories, lists of definitions, badge sets, media, zips; or folders of them."),
+    Parameter(
+        negative=(), help="Stories, lists of definitions, badge sets, media, zips; or folders of them."
+    ),
 ]
 DefinitionsFolder = Annotated[
     Path | None,
@@ -55,7 +57,6 @@ Form = Annotated[
 @app.command
 def validate(
     files: Paths,
-    /,
     *,
     definitions: DefinitionsFolder = None,
     sort: OfSort = None,
@@ -83,7 +84,6 @@ def validate(
 @app.command
 def new(
     file: Annotated[Path, Parameter(help="The file to write, which must not be there yet.")],
-    /,
     *,
     json: AsJson = False,
 ) -> int:
@@ -104,7 +104,6 @@ def new(
 @app.command(name="import")
 async def bring_in(
     files: Paths,
-    /,
     *,
     replace: Annotated[
         bool, Parameter(name="--replace", negative=(), help="Replace what is there already and differs.")
@@ -158,8 +157,9 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True):
 
 @app.command
 async def export(
-    ids: Annotated[tuple[str, ...], Parameter(help="Ids; without any, everything of that sort.")] = (),
-    /,
+    ids: Annotated[
+        tuple[str, ...], Parameter(negative=(), help="Ids; without any, everything of that sort.")
+    ] = (),
     *,
     what: Annotated[
         What, Parameter(help="What to give out: stories, bundles (as zips), definitions or badges.")
@@ -232,7 +232,6 @@ def _replacing(path: Path) -> Iterator[Any]:
 @app.command(name="map")
 def draw(
     file: Annotated[Path, Parameter(help="A story's file, sound or not.")],
-    /,
     *,
     to: Annotated[
         Path | None, Parameter(help="Write a picture (SVG) there instead of printing an outline.")
@@ -279,21 +278,17 @@ async def list_stories(*, data_folder: DataFolder = None, url: Url = None, json:
     return exits.OK
 
 
-Ids = Annotated[tuple[str, ...], Parameter(help="Ids of stories.")]
+Ids = Annotated[tuple[str, ...], Parameter(negative=(), help="Ids of stories.")]
 
 
 @app.command
-async def publish(
-    ids: Ids, /, *, data_folder: DataFolder = None, url: Url = None, json: AsJson = False
-) -> int:
+async def publish(ids: Ids, *, data_folder: DataFolder = None, url: Url = None, json: AsJson = False) -> int:
     """Let families play stories. Each is checked once more."""
     return await _step(ids, "publish", data_folder, url, json)
 
 
 @app.command
-async def withdraw(
-    ids: Ids, /, *, data_folder: DataFolder = None, url: Url = None, json: AsJson = False
-) -> int:
+async def withdraw(ids: Ids, *, data_folder: DataFolder = None, url: Url = None, json: AsJson = False) -> int:
     """Let nobody begin stories any more; plays under way go on."""
     return await _step(ids, "withdraw", data_folder, url, json)
 
