@@ -81,7 +81,7 @@ class MissingParentError(DomainError):
 
 
 class TooOftenError(DomainError):
-    """This was asked for too often; nothing was done."""
+    """It was asked for too often; nothing was done."""
 
     code = "too_often"
 
