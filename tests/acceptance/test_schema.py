@@ -196,7 +196,7 @@ INDEXED = {
     "sign_ins": {"account_id", "expires_at"},
     "parental_consents": {"child_profile_id", "account_id", "expires_at"},
     "deletion_requests": {"child_profile_id", "account_id", "due_at"},
-    "purchases": {"account_id", "reference", "created_at"},
+    "purchases": {"account_id", "reference", "created_at", "status"},
 }
 PARTIAL = {
     "subscriptions": "(NOT is_active)",

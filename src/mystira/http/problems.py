@@ -45,7 +45,7 @@ _TABLE: Final = (
         "Sign in, and send the token you were given.",
     ),
     Code("not_allowed", 403, "The caller may not do this", "Ask somebody whose role allows it."),
-    Code("not_entitled", 403, "The account has no access to this", "Subscribe, or buy what holds it."),
+    Code("not_bought", 403, "The account has no access to the story", "Subscribe, or buy one of `bundles`."),
     Code("not_found", 404, "There is no such record", "Look up its id; it may have been deleted."),
     Code("unknown_kind", 404, "There is no such kind", "Ask for the list of kinds."),
     Code("unknown_route", 404, "There is nothing under this path", "Look it up in the documentation."),
@@ -53,6 +53,8 @@ _TABLE: Final = (
     Code("not_unique", 409, "Another record has this value already", "Choose another value for `path`."),
     Code("already_exists", 409, "There is such a record already", "Change that one, or choose another id."),
     Code("contended", 409, "Others kept changing the record", "Nothing was written; try again."),
+    Code("already_bought", 409, "The account has this already", "Nothing was charged."),
+    Code("not_refundable", 409, "No money was taken for this", "There is nothing to give back."),
     Code("still_published", 409, "The story is published", "Withdraw it, then delete it."),
     Code("refused", 409, "The record cannot be written as it is now", "Look at `detail`."),
     Code(
@@ -85,6 +87,7 @@ _TABLE: Final = (
         "missing_parent", 422, "The record that `path` names is not there", "Make it first, or name another."
     ),
     Code("too_young", 422, "The story is for older players", "Choose another story, or an older group."),
+    Code("not_for_sale", 422, "This cannot be bought like that", "See `detail` for what can."),
     Code("invalid_content", 422, "The file has errors", "Mend each of `findings` that is an error."),
     Code("unknown_media", 422, "The bytes are no media taken here", "Convert them to a format in `detail`."),
     Code("not_representable", 422, "A value cannot be kept exactly", "Change `path`."),
@@ -115,7 +118,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ren
 
     `code` is what programs decide by. `path` is the property, parameter or header that is at fault, and
     `errors` lists all that were found; `reasons` are the unmet conditions of a step; `findings` are what was
-    found in a file that was sent. `correlation_id` finds the request in the logs.
+    found in a file that was sent; `bundles` are those of which one must be bought. `correlation_id` finds the
+    request in the logs.
     """
 
     type: str
@@ -129,6 +133,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, ren
     errors: tuple[Mistake, ...] = ()
     reasons: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    bundles: tuple[str, ...] = ()
 
 
 class ProblemError(Exception):
@@ -145,11 +150,12 @@ class ProblemError(Exception):
         path: str | None = None,
         reasons: Sequence[str] = (),
         findings: Sequence[Finding] = (),
+        bundles: Sequence[str] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.code, self.detail, self.path = CODES[code], detail, path
         self.reasons, self.headers = tuple(reasons), dict(headers or {})
-        self.findings = tuple(findings)
+        self.findings, self.bundles = tuple(findings), tuple(bundles)
         super().__init__(f"{code}: {detail}")
 
     def problem(self, *, instance: str, correlation_id: str) -> Problem:
@@ -168,4 +174,5 @@ class ProblemError(Exception):
             errors=mistakes,
             reasons=self.reasons,
             findings=self.findings,
+            bundles=self.bundles,
         )

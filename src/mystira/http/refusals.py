@@ -12,6 +12,7 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFou
 from manystore import errors as engine
 from mystira.domain.errors import ContendedError, DomainError, TooOftenError
 from mystira.domain.files.errors import InvalidContentError
+from mystira.domain.sessions.errors import NotEntitledError
 from mystira.http.problems import ProblemError
 
 _INTERNAL: Final = "The request could not be carried out; whether it changed anything is not known."
@@ -36,6 +37,11 @@ def _(error: DomainError) -> ProblemError:
 @refusal.register
 def _(error: InvalidContentError) -> ProblemError:
     return ProblemError(error.code, str(error), findings=error.findings)
+
+
+@refusal.register
+def _(error: NotEntitledError) -> ProblemError:
+    return ProblemError(error.code, str(error), path=error.field, bundles=error.bundles)
 
 
 @refusal.register

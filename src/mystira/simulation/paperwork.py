@@ -23,7 +23,7 @@ from mystira.simulation.people import SCENARIOS
 
 _MINUTE: Final = 60_000_000
 _CONSENTS: Final = ("Verified",) * 6 + ("Pending", "Pending", "Revoked")
-_PURCHASES: Final = ("Granted",) * 7 + ("Reserved", "Charged", "Refunded")
+_PURCHASES: Final = ("Granted",) * 7 + ("Reserved", "Granting", "Refunded")
 _SCOPES: Final = (("play",), ("play", "progress"), ("play", "progress", "sharing"), ())
 
 
@@ -115,6 +115,8 @@ def make_purchase(random: Random, account_id: str | None) -> Document:
         "id": make_uuid(random),
         "accountId": account_id,
         "bundleId": pick(random, ("winter-lights", "first-steps", "the-long-road")),
+        "plan": None,
+        "requestId": make_uuid(random) if random.random() < 0.5 else None,
         "scenarioIds": list(SCENARIOS[first : first + 3]),
         "status": status,
         "amount": pick(random, ("4.99", "12.00", "0.50")),

@@ -1,8 +1,9 @@
 """Gives a bundle out as a zip that comes in again as the same: manifest, stories, and the media they name."""
 
 import asyncio
+import re
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -30,13 +31,18 @@ async def export_bundle(
     """Write the bundle to a new zip file. Raises NotFoundError for a bundle or a story that is not there."""
     bundle = (await read_record(library.bundles, bundle_id)).value
     stories = [(await read_record(library.scenarios, key)).value for key in bundle.scenario_ids]
-    media = [(_file_of(asset), asset) for asset in await _media(library, bundle, stories)]
+    taken: set[str] = set()
+    files = [_file_name(story.id, ".yaml", taken) for story in stories]
+    media = [
+        (_file_name(asset.media_id, _ending(asset), taken), asset)
+        for asset in await _media(library, bundle, stories)
+    ]
     total, done = len(stories) + len(media) + 1, 0
     zipped = zipfile.ZipFile(path, "x", compression=zipfile.ZIP_DEFLATED)
     try:
         await asyncio.to_thread(zipped.writestr, _info("bundle.yaml"), write_manifest(bundle, media))
-        for story in stories:
-            await asyncio.to_thread(zipped.writestr, _info(f"scenarios/{story.id}.yaml"), write_story(story))
+        for file, story in zip(files, stories, strict=True):
+            await asyncio.to_thread(_add_story, zipped, f"scenarios/{file}", story)
             done += 1
             told(done, total)
         for file, asset in media:
@@ -74,6 +80,20 @@ def _info(name: str, method: int = zipfile.ZIP_DEFLATED) -> zipfile.ZipInfo:
     return info
 
 
-def _file_of(asset: MediaAsset) -> str:
-    endings: Iterator[str] = (each.ending for each in FORMATS if each.mime_type == asset.mime_type)
-    return f"{asset.media_id.replace(':', '_')}{next(endings, '')}"
+def _add_story(zipped: zipfile.ZipFile, name: str, story: Scenario) -> None:
+    zipped.writestr(_info(name), write_story(story))
+
+
+def _file_name(key: str, ending: str, taken: set[str]) -> str:
+    """A file's name for an id, whatever an older system let ids be; no two alike, even without capitals."""
+    plain = re.sub(r"[^A-Za-z0-9._~-]", "_", key).lstrip(".") or "_"
+    name, number = f"{plain[:200]}{ending}", 1
+    while name.casefold() in taken:
+        number += 1
+        name = f"{plain[:200]}-{number}{ending}"
+    taken.add(name.casefold())
+    return name
+
+
+def _ending(asset: MediaAsset) -> str:
+    return next((each.ending for each in FORMATS if each.mime_type == asset.mime_type), "")

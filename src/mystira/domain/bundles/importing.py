@@ -122,14 +122,16 @@ async def review_with_media(
     review: Callable[..., Review] = review_file,
 ) -> Review:
     """The review of a story's file that also knows which media are at hand."""
-    first = review(data, name=name, vocabulary=vocabulary)
+    # A large story takes a while to judge, and others are served meanwhile.
+    first = await asyncio.to_thread(review, data, name=name, vocabulary=vocabulary)
     if first.draft is None:
         return first
     named = {word for word, _ in media_of(first.draft)}
     known = await known_media(media, named)
     if named <= known:
         return first
-    return review(data, name=name, vocabulary=msgspec.structs.replace(vocabulary, media=known))
+    knowing = msgspec.structs.replace(vocabulary, media=known)
+    return await asyncio.to_thread(review, data, name=name, vocabulary=knowing)
 
 
 class _Import:

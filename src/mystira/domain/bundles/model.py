@@ -14,7 +14,7 @@ class Price(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class ContentBundle(Entity, frozen=True, kw_only=True, rename="camel"):
-    """One bundle as it is stored. A story in no bundle but free ones, or in none at all, is free."""
+    """One bundle as it is stored. What it makes of the stories in it, `access.py` says."""
 
     title: str
     description: str = ""

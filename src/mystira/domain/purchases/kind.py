@@ -16,6 +16,8 @@ PURCHASES: Final = Kind(
             Field(name="updatedAt", type=FieldType.TIMESTAMP, label=Label.CONFIDENTIAL),
             Field(name="accountId", type=FieldType.UUID, label=Label.CONFIDENTIAL),
             Field(name="bundleId", type=FieldType.STRING, label=Label.CONFIDENTIAL),
+            Field(name="plan", type=FieldType.STRING, label=Label.CONFIDENTIAL),
+            Field(name="requestId", type=FieldType.UUID, label=Label.CONFIDENTIAL),
             Field(name="scenarioIds", type=FieldType.STRINGS, label=Label.CONFIDENTIAL),
             Field(name="status", type=FieldType.STRING, label=Label.CONFIDENTIAL),
             Field(name="amount", type=FieldType.STRING, label=Label.CONFIDENTIAL),

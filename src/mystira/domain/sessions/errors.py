@@ -12,6 +12,8 @@ DomainError
 └── NotEntitledError        the account has no access to the story
 """
 
+from collections.abc import Sequence
+
 from mystira.domain.errors import DomainError
 
 
@@ -97,11 +99,15 @@ class TooYoungError(DomainError):
 
 
 class NotEntitledError(DomainError):
-    """The account has no access to story {scenario}: subscribe, or buy a bundle that holds it."""
+    """The account has no access to story {scenario}: subscribe, or buy {ways}.
 
-    code = "not_entitled"
+    `bundles` are the ids of those that hold it and can be bought, where that is known.
+    """
+
+    code = "not_bought"
     field = "scenarioId"
 
-    def __init__(self, *, scenario: str) -> None:
-        self.scenario = scenario
-        super().__init__(scenario=scenario)
+    def __init__(self, *, scenario: str, bundles: Sequence[str] = ()) -> None:
+        self.scenario, self.bundles = scenario, tuple(bundles)
+        ways = " or ".join(bundles) or "a bundle that holds it, once one is sold"
+        super().__init__(scenario=scenario, bundles=self.bundles, ways=ways)

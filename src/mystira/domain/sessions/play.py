@@ -21,7 +21,7 @@ from mystira.domain.sessions.stories import Stories
 Sessions = Repository[GameSession]
 
 MayPlay = Callable[[Account, Scenario], Awaitable[bool]]
-"""Whether an account has access to a story."""
+"""Whether an account has access to a story; may raise a DomainError instead, which says what would help."""
 
 
 class Play(Struct, frozen=True, kw_only=True):

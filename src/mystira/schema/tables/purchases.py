@@ -13,6 +13,8 @@ PURCHASES_TABLE: Final = sa.Table(
     made_id(),
     sa.Column("account_id", sa.Uuid, sa.ForeignKey("accounts.id", ondelete="SET NULL")),
     sa.Column("bundle_id", sa.String(255)),
+    sa.Column("plan", sa.String(50)),
+    sa.Column("request_id", sa.Uuid),
     sa.Column("scenario_ids", ARRAY(sa.Text)),
     sa.Column("status", sa.String(50), nullable=False),
     sa.Column("amount", sa.Text),
@@ -30,3 +32,5 @@ PURCHASES_TABLE: Final = sa.Table(
 sa.Index(None, PURCHASES_TABLE.c.account_id, PURCHASES_TABLE.c.bundle_id)
 sa.Index(None, PURCHASES_TABLE.c.reference)
 sa.Index(None, PURCHASES_TABLE.c.created_at)
+# Workers look all the time for the few that are under way.
+sa.Index(None, PURCHASES_TABLE.c.status, PURCHASES_TABLE.c.updated_at)

@@ -215,7 +215,7 @@ def _many(routes: SessionRoutes) -> tuple[Operation[Any], ...]:
             answers={201: SessionView, 200: SessionView},
             refuses=(
                 "missing_parent",
-                "not_entitled",
+                "not_bought",
                 "too_young",
                 "already_exists",
                 "contended",

@@ -233,6 +233,8 @@ def _create_purchases() -> None:
         _id(),
         sa.Column("account_id", sa.Uuid),
         _word("bundle_id", 255),
+        _word("plan", 50),
+        sa.Column("request_id", sa.Uuid),
         sa.Column("scenario_ids", ARRAY(sa.Text)),
         _word("status", 50, nullable=False),
         *_columns(sa.Text, "amount", "currency", "gateway", "reason"),
@@ -267,6 +269,7 @@ def _create_indexes() -> None:
         "index purchases_account_id_bundle_id_idx on purchases (account_id, bundle_id)",
         "index purchases_reference_idx on purchases (reference)",
         "index purchases_created_at_idx on purchases (created_at)",
+        "index purchases_status_updated_at_idx on purchases (status, updated_at)",
     ):
         op.execute(f"create {definition}")
 
