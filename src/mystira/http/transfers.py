@@ -217,9 +217,13 @@ def send_range(
     return ASGIStreamingResponse(iterator=chunks(), status_code=status, media_type=media_type, headers=named)
 
 
+def as_file(name: str) -> dict[str, str]:
+    """The header by which an answer is kept as a file; letters that a header cannot hold are replaced."""
+    plain = re.sub(r"[^A-Za-z0-9._~-]", "_", name)
+    return {"Content-Disposition": f'attachment; filename="{plain}"'}
+
+
 def send_file(data: bytes, *, media_type: str, name: str = "", cache: str = "no-store") -> ASGIResponse:
     """The answer that is one file, small enough to be sent at once; with a `name`, to be kept under it."""
-    headers = {"Cache-Control": cache}
-    if name:
-        headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    headers = {"Cache-Control": cache, **(as_file(name) if name else {})}
     return ASGIResponse(body=data, status_code=HTTPStatus.OK, media_type=media_type, headers=headers)

@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import yaml
 from hypothesis import given
@@ -18,6 +19,7 @@ from mystira.domain.bundles.exporting import export_bundle
 from mystira.domain.bundles.importing import BundleOutcome, Wishes, import_bundle, is_same_story
 from mystira.domain.bundles.manifest import read_manifest
 from mystira.domain.files.errors import InvalidContentError
+from mystira.domain.scenarios.reading import review_document
 from tests.unit.content.shelves import GIF, MP3, PNG, Shelves, fresh, open_shelves
 from tests.unit.content.stories import as_json, as_yaml, story
 
@@ -214,6 +216,23 @@ async def test_a_bundle_that_goes_out_comes_in_elsewhere_as_the_same(tmp_path: P
     assert media[0] is not None
     assert media[1] is not None
     assert (media[0].value.sha256, media[0].value.tags) == (media[1].value.sha256, media[1].value.tags)
+
+
+async def test_ids_that_an_older_system_let_in_leave_the_zip_in_order(tmp_path: Path) -> None:
+    """Slashes, dots and capitals: every file has a name of its own that leads nowhere, and comes in again."""
+    shelves = await open_shelves()
+    keys = ["../up", "a/b", "a:b", "A_b", ".hidden"]
+    for key in keys:
+        made = review_document(story()).story
+        assert made is not None
+        content = msgspec.to_builtins(msgspec.structs.replace(made, id=key))
+        await shelves.write(shelves.scenarios.kind, 0, content)
+    bundle = {"id": "all", "createdAt": "2026-01-01T00:00:00Z", "title": "All", "scenarioIds": keys}
+    await shelves.write(shelves.bundles.kind, 0, bundle)
+    path = fresh(tmp_path, ".zip")
+    await export_bundle(shelves.library, "all", path)
+    names = [item.inner for item in Archive.open(path).items if item.sort == "scenario"]
+    assert sorted(names) == ["A_b-3.yaml", "_up.yaml", "a_b-2.yaml", "a_b.yaml", "hidden.yaml"]
 
 
 # -- zips that are not what they seem ------------------------------------------------------------------

@@ -23,7 +23,7 @@ from mystira.http.etags import etag, expected_version
 from mystira.http.idempotency import Creation, create_once
 from mystira.http.operations import NOT_KEPT, Answer, Call, Operation, show, show_nothing
 from mystira.http.queries import Nothing
-from mystira.http.transfers import CHUNK, Download, Upload
+from mystira.http.transfers import CHUNK, Download, Upload, as_file
 from mystira.http.views import Page, show_page, show_record, show_unless_known, view
 from mystira.services.admin.content.shelves import Shelves, body_of
 
@@ -96,7 +96,7 @@ class BundleRoutes:
         headers = {
             "Cache-Control": NOT_KEPT,
             "Content-Length": str(size),
-            "Content-Disposition": f'attachment; filename="{bundle.id.replace(":", "_")}.zip"',
+            **as_file(f"{bundle.id}.zip"),
         }
         return ASGIStreamingResponse(
             iterator=_chunks(path, folder), status_code=200, media_type=ZIP, headers=headers

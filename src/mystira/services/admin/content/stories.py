@@ -1,5 +1,6 @@
 """Stories as staff work on them: checked, brought in, changed, published, drawn, given out."""
 
+import asyncio
 import functools
 from typing import Annotated, Any, Final, Literal
 
@@ -201,13 +202,14 @@ class StoryRoutes:
     async def export(self, call: Call[FileForm]) -> Answer:
         """Its file."""
         stored, form = await self._read(call), call.sent.form
-        name = f"{stored.key.replace(':', '_')}.{form}"
-        return send_file(write_story(stored.value, form), media_type=f"application/{form}", name=name)
+        data = await asyncio.to_thread(write_story, stored.value, form)
+        return send_file(data, media_type=f"application/{form}", name=f"{stored.key}.{form}")
 
     async def draw(self, call: Call[Nothing]) -> Answer:
         """Its map."""
         story = (await self._read(call)).value
-        return send_file(draw_story(story).encode(), media_type="image/svg+xml", cache="private, no-cache")
+        picture = await asyncio.to_thread(draw_story, story)
+        return send_file(picture.encode(), media_type="image/svg+xml", cache="private, no-cache")
 
 
 def summary(stored: Stored[Scenario]) -> StorySummary:
