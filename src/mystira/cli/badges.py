@@ -52,8 +52,12 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
 @app.command(name="calibrate")
 def propose(
     *,
-    stories: Annotated[Path, Parameter(help="A folder of stories; those that are shipped.")] = SCENARIOS,
-    badges: Annotated[Path, Parameter(help="A folder of badge sets; those that are shipped.")] = BADGES,
+    stories: Annotated[
+        Path | None, Parameter(help="A folder of stories, instead of those that are shipped.")
+    ] = None,
+    badges: Annotated[
+        Path | None, Parameter(help="A folder of badge sets, instead of those that are shipped.")
+    ] = None,
     write: Annotated[
         bool, Parameter(name="--write", negative=(), help="Write what is proposed into the badge sets.")
     ] = False,
@@ -64,7 +68,7 @@ def propose(
     Ends with 1 where a set asks for something else; with --write, only where a badge is missing or out of
     reach, for which an author has to find words.
     """
-    told, files = read_stories(stories), read_badge_files(badges)
+    told, files = read_stories(stories or SCENARIOS), read_badge_files(badges or BADGES)
     found: list[Calibrated] = []
     written: list[str] = []
     for file in files:
