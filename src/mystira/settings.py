@@ -148,6 +148,13 @@ class Settings(BaseSettings):
         description="Whether profiles move to PostgreSQL whole, or leave their preferences in documents.",
     )
 
+    seed_stories: Annotated[bool, Allowed("true or false")] = Field(
+        default=True,
+        description=(
+            "Whether the stories that come with the platform are brought in where its embedded document "
+            "store has no bundle yet."
+        ),
+    )
     service_key: (
         Annotated[str, Field(min_length=32, max_length=512), Allowed("a text of 32 to 512 characters")] | None
     ) = Field(
@@ -192,6 +199,13 @@ class Settings(BaseSettings):
             "is the embedded one and there is no `smtp_url`."
         ),
     )
+    payments: Annotated[Literal["sandbox", "none"], Allowed("sandbox or none")] | None = Field(
+        default=None,
+        description=(
+            "Through which gateway purchases are paid; the sandbox takes no money. Unless set, the sandbox "
+            "where Redis is the embedded one, and none elsewhere."
+        ),
+    )
 
     @property
     def service_key_path(self) -> Path:
@@ -217,8 +231,14 @@ class Settings(BaseSettings):
         """The same settings, pointing to servers that are now there."""
         is_embedded = self.redis_url is None
         mailbox = is_embedded and self.smtp_url is None if self.mailbox is None else self.mailbox
+        payments = self.payments or ("sandbox" if is_embedded else "none")
         return self.model_copy(
-            update={"postgres_url": postgres_url, "redis_url": redis_url, "mailbox": mailbox}
+            update={
+                "postgres_url": postgres_url,
+                "redis_url": redis_url,
+                "mailbox": mailbox,
+                "payments": payments,
+            }
         )
 
     def as_environment(self) -> dict[str, str]:

@@ -31,6 +31,7 @@ app.command("mystira.cli.queue:app", name="queue", help="Look at changes that wa
 app.command("mystira.cli.rogue:app", name="rogue", help="Decide about writes made behind the engine's back.")
 app.command("mystira.cli.store:app", name="store", help="Look at records as both stores hold them; clean up.")
 app.command("mystira.cli.content:app", name="content", help="Check stories; bring content in and out.")
+app.command("mystira.cli.seed:seed", help="Bring in the stories that come with the platform.")
 app.command("mystira.cli.badges:app", name="badges", help="Work out at which sums badges are earned.")
 app.command("mystira.cli.schema:app", name="schema", help="Bring the tables of PostgreSQL up or down.")
 app.command("mystira.cli.simulate:simulate", help="Let simulated families use a platform, and check it.")

@@ -1,7 +1,7 @@
 """`mystira up`: start a platform, say where everything is, and keep it up.
 
 With `--json` every event is one document on a line of its own; the one named `PlatformReady` carries the
-addresses.
+addresses. A platform that has no stories yet gets those that are shipped, once it is up.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ from rich.status import Status
 from rich.table import Table
 
 from mystira.cli import exits
+from mystira.cli.first_stories import FirstStories, StoriesAbsent, StoriesSeeded
 from mystira.cli.options import AsJson, DataFolder
 from mystira.cli.output import duration, out, print_json
 from mystira.errors import SettingError
@@ -57,7 +58,14 @@ async def up(
         worker_processes=worker_processes,
     )
     with _teller(settings, json) as tell:
-        await supervise(settings, services=services_of(settings), upgrade=_upgrade, tell=tell)
+        first = FirstStories(settings, tell)
+
+        def hear(event: Event) -> None:
+            tell(event)
+            first.hear(event)
+
+        async with first:
+            await supervise(settings, services=services_of(settings), upgrade=_upgrade, tell=hear)
     return exits.OK
 
 
@@ -81,7 +89,8 @@ async def _upgrade(settings: Settings) -> None:
     await upgrades.upgrade(url)
 
 
-Tell = Callable[[Event], None]
+Told = Event | StoriesSeeded | StoriesAbsent
+Tell = Callable[[Told], None]
 
 
 @contextlib.contextmanager
@@ -89,13 +98,13 @@ def _teller(settings: Settings, json: bool) -> Any:
     """Tells what happens: as JSON, or as lines under which a spinner turns until everything is up."""
     places: dict[str, str] = {}
 
-    def note(event: Event) -> None:
+    def note(event: Told) -> None:
         if isinstance(event, ProcessStarted) and event.address is not None:
             places[event.name] = event.address
 
     if json:
 
-        def tell_json(event: Event) -> None:
+        def tell_json(event: Told) -> None:
             note(event)
             document = msgspec.to_builtins(event)
             if isinstance(event, PlatformReady):
@@ -107,7 +116,7 @@ def _teller(settings: Settings, json: bool) -> Any:
     console = out()
     with console.status("starting") as spinner:
 
-        def tell(event: Event) -> None:
+        def tell(event: Told) -> None:
             note(event)
             _show(event, spinner)
             if isinstance(event, PlatformReady):
@@ -117,13 +126,13 @@ def _teller(settings: Settings, json: bool) -> Any:
         yield tell
 
 
-def _show(event: Event, spinner: Status) -> None:
+def _show(event: Told, spinner: Status) -> None:
     line = describe(event)
     if line:
         spinner.console.print(line)
 
 
-def describe(event: Event) -> str:
+def describe(event: Told) -> str:
     """What a person is told of an event."""
     match event:
         case ProcessStarted(restarts=0):
@@ -142,6 +151,8 @@ def describe(event: Event) -> str:
             return f"stopped after {duration(event.seconds)}"
         case PlatformReady():
             return f"Mystira is up after {duration(event.seconds)}. Ctrl-C stops it."
+        case StoriesSeeded() | StoriesAbsent():
+            return event.sentence
 
 
 def addresses(settings: Settings, root: str, places: dict[str, str]) -> dict[str, str]:

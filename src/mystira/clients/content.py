@@ -10,6 +10,7 @@ from mystira.clients.service import Answer, Service
 
 Document = dict[str, Any]
 Existing = Literal["keep", "replace"]
+AvatarsOutcome = Literal["created", "replaced", "unchanged", "exists"]
 
 PATIENCE: Final = 600.0
 """Seconds that a bundle of films may take on its way in."""
@@ -82,6 +83,23 @@ class ContentClient:
         """Put a file in the place of a piece's bytes, whatever its version."""
         address = f"{_PREFIX}/media/{quote(key, safe='')}/content"
         await self._service.send("PUT", address, path, media_type=_BYTES, headers={"If-Match": "*"})
+
+    async def put_avatars(self, avatars: Document, *, replace: bool) -> AvatarsOutcome:
+        """Keep the avatars of an age group, in the place of former ones only where that is wished."""
+        path, headers = f"{_PREFIX}/avatars", {"Idempotency-Key": str(uuid.uuid4())}
+        try:
+            made = await self._service.ask("POST", path, content=avatars, headers=headers)
+        except ProblemError as problem:
+            if problem.code != "already_exists":
+                raise
+        else:
+            return "unchanged" if made.replayed else "created"
+        if not replace:
+            return "exists"
+        change = {name: value for name, value in avatars.items() if name != "id"}
+        one = f"{path}/{quote(avatars['id'], safe='')}"
+        await self._service.ask("PATCH", one, content=change, headers={"If-Match": "*"})
+        return "replaced"
 
     async def import_bundle(self, path: Path, *, existing: Existing, publish: bool) -> Document:
         """Bring a zip in, item by item."""

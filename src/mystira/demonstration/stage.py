@@ -104,7 +104,8 @@ async def stage(folder: Path, *, workers: int = 1) -> AsyncIterator[Stage]:
         command=command,
         # Asked and not killed when we die, so that it stops its servers in their order.
         dies_by=signal.SIGTERM,
-        environment=dict.fromkeys(_settings_variables(), ""),
+        # Nobody plays on a stage, and what is measured there is to have the machine for itself.
+        environment={**dict.fromkeys(_settings_variables(), ""), "MYSTIRA_SEED_STORIES": "false"},
     )
     started = Stage(folder, await start(program, _log(folder)))
     try:
