@@ -22,6 +22,7 @@ from mystira.services.admin import admin_api
 from mystira.services.app_api import app_api, reception_of
 from mystira.services.health import Probe, health
 from mystira.services.mailbox import mailbox_service
+from mystira.services.play import play_pages
 from mystira.settings import Settings
 from mystira.supervisor import announce_ready, inherited_socket
 
@@ -31,7 +32,7 @@ _BACKLOG: Final = 2048
 
 
 def compose(platform: Platform, outside: Outside, probes: dict[str, Probe]) -> Application:
-    """The application: both services, the health of this process, and the mailbox where there is one.
+    """The application: both services, the page to play, the health of this process, and the mailbox if any.
 
     Raises FolderError and SettingError where the service key can be neither read nor made.
     """
@@ -44,7 +45,8 @@ def compose(platform: Platform, outside: Outside, probes: dict[str, Probe]) -> A
     others = [health(probes)]
     if outside.mailbox is not None:
         others.append(mailbox_service(outside.mailbox))
-    return make_application(services, others, authenticate=authenticate)
+    pages = [play_pages(platform, outside, reception)]
+    return make_application(services, others, authenticate=authenticate, pages=pages)
 
 
 def probes_of(platform: Platform, outside: OpenedOutside) -> dict[str, Probe]:
