@@ -17,6 +17,7 @@ The root table has, beside the mapped columns, `version bigint not null` and `re
 the engine. Rows of parts belong to the root's row by a foreign key `on delete cascade` and have no version.
 Columns that nothing feeds must be nullable or have a default of the server's; those of parts survive a
 change of the record as long as their row does (`completed_at default now()`).
+A primary key that the server would fill with a random UUID is filled by a copy itself (see `row_ids`).
 
 Which column types carry which fields:
 
