@@ -250,7 +250,8 @@ class FindingContract(Terms):
     async def test_orders_are_those_of_memory(self, store: Store) -> None:
         """Each field sorts as in memory, missing values first (last where descending), then by key."""
         cases = list[Case]()
-        for path, direction in itertools.product(_VALUES, (Ascending, Descending)):
+        directions: tuple[type[Ascending] | type[Descending], ...] = (Ascending, Descending)
+        for path, direction in itertools.product(_VALUES, directions):
             cases.append((EVERYTHING, (direction(path),), 1_000))
             cases.append((EVERYTHING, (direction(path), Descending("name")), 7))
         await assert_all_agree(store, await self.populate(store), cases)
