@@ -18,9 +18,12 @@ pytest.register_assert_rewrite("manystore.testing.contract")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that hold slow tests: one that is begun last keeps its worker busy alone."""
+    """Begin with the files that hold slow tests, end with those of `unit`, which are quick.
+
+    Of workers side by side, one that begins something long at the end would be busy alone.
+    """
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    items.sort(key=lambda item: (item.path not in slow, item.nodeid.startswith("tests/unit/")))
 
 
 @pytest.fixture(scope="session")

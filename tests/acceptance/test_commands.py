@@ -24,6 +24,7 @@ from mystira.simulation.people import make_former_accounts
 from tests.commands import command
 from tests.platform_process import gone
 
+pytestmark = pytest.mark.slow
 RECORDS = 300
 
 

@@ -17,6 +17,8 @@ from tests.platform_process import gone
 from tests.postgres_pooler import postgres_pooler
 from tests.postgres_server import OLDEST, postgres_server
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def direct_url() -> Iterator[str]:

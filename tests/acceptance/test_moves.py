@@ -25,7 +25,10 @@ from tests.unit.witness import Witness, stop
 __all__ = ["server"]
 
 # Of a large batch the SDK hands text to the HTTP client, which would rather be handed a stream.
-pytestmark = pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning"),
+]
 
 
 @pytest_asyncio.fixture(scope="module")

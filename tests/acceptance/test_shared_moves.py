@@ -13,6 +13,7 @@ from typing import Any
 
 import asyncpg
 import msgspec
+import pytest
 import pytest_asyncio
 
 from manystore.clock import SystemClock
@@ -33,6 +34,7 @@ from manystore.testing.samples import PEOPLE, WORDS, person, word
 from tests.contract.postgres_tables import MAPPINGS, clear
 from tests.faults.moving import Workers, everything
 
+pytestmark = pytest.mark.slow
 LEASE = 1.0
 
 

@@ -35,7 +35,10 @@ from tests.cosmos_server.process import CosmosServer
 __all__ = ["database", "server"]
 
 # Of a note of one megabyte the SDK hands text to the HTTP client, which would rather be handed a stream.
-pytestmark = pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning"),
+]
 
 Rests = Callable[[], Store]
 """Makes handles on one rest store."""

@@ -9,7 +9,9 @@ import pytest_asyncio
 from manystore.moves.tasks import Action
 from tests.faults.moving import Stage, Watched, differing, over, reached, stage
 
-COUNT = 20_000
+COUNT = 12_000
+
+pytestmark = pytest.mark.slow
 
 
 @pytest_asyncio.fixture

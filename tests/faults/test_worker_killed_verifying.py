@@ -12,7 +12,9 @@ from manystore.moves.certificate import CertificateFolder
 from manystore.moves.tasks import Action
 from tests.faults.moving import STOP_SECONDS, Stage, Watched, over, reached, stage
 
-COUNT = 20_000
+COUNT = 12_000
+
+pytestmark = pytest.mark.slow
 
 
 @pytest_asyncio.fixture

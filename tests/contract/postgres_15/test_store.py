@@ -1,5 +1,7 @@
 """PostgreSQL 15 keeps the promises of a store."""
 
+import pytest
+
 from manystore.testing.contract import (
     CopyContract,
     ExaminingContract,
@@ -14,6 +16,8 @@ from manystore.testing.contract import (
     UniqueContract,
 )
 from tests.contract.postgres_terms import PostgresTerms
+
+pytestmark = pytest.mark.slow
 
 
 class TestPostgres15(
