@@ -32,11 +32,11 @@ class PlatformProcess:
     @property
     def output(self) -> str:
         """Everything that it printed, on either stream."""
-        self.process.log.wait_closed(1.0 if self.process.returncode is not None else 0.0)
+        self.process.log.wait_closed(30.0 if self.process.returncode is not None else 0.0)
         path = self.process.log.path
         return path.read_text(encoding="utf-8") if path.exists() else ""
 
-    async def up(self, seconds: float = 30.0) -> Roster:
+    async def up(self, seconds: float = 120.0) -> Roster:
         """Wait until it is up; fails the test with its output if it ends before."""
         async with asyncio.timeout(seconds):
             while (roster := read_roster(self.folder)) is None or roster.pid != self.process.pid:
@@ -44,7 +44,7 @@ class PlatformProcess:
                 await asyncio.sleep(0.02)
         return roster
 
-    async def ended(self, seconds: float = 30.0) -> int:
+    async def ended(self, seconds: float = 120.0) -> int:
         """Wait until it ends; returns how."""
         async with asyncio.timeout(seconds):
             return await self.process.ended()
@@ -88,7 +88,7 @@ def processes_of(folder: Path) -> set[int]:
     return found
 
 
-async def gone(folder: Path, seconds: float = 10.0) -> None:
+async def gone(folder: Path, seconds: float = 120.0) -> None:
     """Wait until no process of the folder's platform is left."""
     async with asyncio.timeout(seconds):
         while processes_of(folder):

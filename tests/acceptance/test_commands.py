@@ -127,9 +127,9 @@ async def test_interrupted_families_still_report(up: Stage, tmp_path: Path) -> N
     process = await start(program, log)
     await asyncio.sleep(4.0)
     process.send(signal.SIGINT)
-    async with asyncio.timeout(30.0):
+    async with asyncio.timeout(120):
         code = await process.ended()
-    log.wait_closed(2.0)
+    log.wait_closed(60.0)
     said = (tmp_path / "simulate.log").read_text()
     assert code == 130, said
     found = json.loads(next(line for line in said.splitlines() if line.startswith("{")))

@@ -76,7 +76,7 @@ async def test_a_stopped_demonstration_leaves_no_process(tmp_path: Path, number:
     assert code == (-signal.SIGKILL if number is signal.SIGKILL else 130)
     await gone(folder, seconds=60.0)
     if number is not signal.SIGKILL:
-        process.log.wait_closed(2.0)
+        process.log.wait_closed(60.0)
         assert f"Everything is kept in {folder}" in process.log.path.read_text()
 
 

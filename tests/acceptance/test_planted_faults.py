@@ -64,7 +64,7 @@ async def track_of(scene: Scene, kind: str) -> Track:
 async def queued(scene: Scene, kind: str, key: str, state: str) -> Entry:
     """The queue's entry of the record, once it has come to that state; retries are not waited for."""
     track = await track_of(scene, kind)
-    async with asyncio.timeout(20.0):
+    async with asyncio.timeout(120):
         while True:
             entry = await track.queue.entry(key)
             if entry is not None and entry.state == state:
@@ -76,7 +76,7 @@ async def queued(scene: Scene, kind: str, key: str, state: str) -> Entry:
 async def released(scene: Scene, kind: str) -> None:
     """Until nothing is queued any more."""
     track = await track_of(scene, kind)
-    async with asyncio.timeout(20.0):
+    async with asyncio.timeout(120):
         while await track.queue.entries():
             await track.retry(whatever_is_due=False)
             await asyncio.sleep(0.01)

@@ -160,7 +160,7 @@ async def test_what_a_dead_process_did_not_award_follows(family: Family) -> None
     await play.sessions.change(stored, extend(stored.value, events))
     assert await until_badges(family, 1) == [family.badge]
     assert len(await family.scores()) == 1
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):
         while not (await family.read(f"sessions/{key}"))["achievements"]:
             await asyncio.sleep(0.05)
 

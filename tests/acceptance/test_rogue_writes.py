@@ -58,7 +58,7 @@ async def settle(api: Api, rogue: Body, keep: str, **headers: str) -> Body:
 async def agreed(api: Api, account: Body) -> Body:
     """Both sides of a record once the copy has followed, shown with all values."""
     path = f"/admin/api/compare/accounts/{account['id']}"
-    async with asyncio.timeout(20.0):
+    async with asyncio.timeout(120):
         while True:
             found: Body = (await api.client.get(path, params={"reason": "a test"})).json()
             if found["difference"] is None:

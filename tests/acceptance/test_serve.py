@@ -45,7 +45,7 @@ async def process(
     running = await start(program, Log(log))
     os.close(writing)
     try:
-        said = await asyncio.wait_for(asyncio.to_thread(os.read, reading, 10), 30)
+        said = await asyncio.wait_for(asyncio.to_thread(os.read, reading, 10), 120)
         assert said == b"ready\n", log.read_text()
         yield running
     finally:
@@ -78,7 +78,7 @@ async def test_several_processes_share_one_socket(embedded: Settings, tmp_path: 
                     assert answer.status_code == 200
                 assert one.returncode == 0
                 assert (await client.get("/health/ready")).json()["status"] == "ready"
-            one.log.wait_closed(5.0)
+            one.log.wait_closed(60.0)
     for log in tmp_path.glob("*.log"):
         assert email not in log.read_text()
 
@@ -103,7 +103,7 @@ async def test_a_request_under_way_is_answered_before_the_end(embedded: Settings
                 await asyncio.sleep(0.2)
                 writer.write(body[5:])
                 assert (await reader.readline()).startswith(b"HTTP/1.1 201")
-                assert await asyncio.wait_for(running.ended(), 3.0) == 0
+                assert await asyncio.wait_for(running.ended(), 60) == 0
                 writer.close()
                 idle[1].close()
 
@@ -120,8 +120,8 @@ async def test_a_busy_port_is_one_sentence(embedded: Settings, tmp_path: Path) -
         )
         log = tmp_path / "api.log"
         running = await start(program, Log(log))
-        assert await asyncio.wait_for(running.ended(), 20) == 1
-        running.log.wait_closed(5.0)
+        assert await asyncio.wait_for(running.ended(), 120) == 1
+        running.log.wait_closed(60.0)
     assert f"AddressError: Cannot listen on 127.0.0.1:{port}" in log.read_text()
 
 
@@ -136,15 +136,15 @@ async def test_a_worker_takes_up_what_is_asked(embedded: Settings, tmp_path: Pat
                 httpx.AsyncClient(base_url=url, auth=operator(own)) as client,
             ):
                 assert (await client.post("/admin/api/moves/accounts/plan")).status_code == 202
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(120):
                     while (task := await client.get("/admin/api/moves/accounts/task")).json()[
                         "state"
                     ] != "done":
                         await asyncio.sleep(0.05)
                 assert task.json()["result"]["isClear"] is True
                 worker.send(signal.SIGTERM)
-                assert await asyncio.wait_for(worker.ended(), 3.0) == 0
-                worker.log.wait_closed(5.0)
+                assert await asyncio.wait_for(worker.ended(), 60) == 0
+                worker.log.wait_closed(60.0)
     told = events(tmp_path / "worker.log")
     assert {event["service"] for event in told} == {"worker"}
     assert "move.ended" in {event["event"] for event in told}

@@ -334,13 +334,13 @@ with cosmos_server() as server:
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as starter:
         assert starter.stdout is not None
         url = starter.stdout.readline().strip()
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=120) as answer:
             assert answer.status == 200
         starter.kill()
         starter.wait(10)
     for _ in range(1_000):
         try:
-            urllib.request.urlopen(url, timeout=10).close()
+            urllib.request.urlopen(url, timeout=120).close()
         except OSError:
             return
     raise AssertionError("the server outlived its starter")

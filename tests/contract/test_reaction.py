@@ -62,7 +62,7 @@ class Noting:
     async def has(self, promised: Seen) -> bool:
         """Whether all that was promised has come, at once or within a while."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(120):
                 while not all(self.seen[key] >= version for key, version in promised.items()):
                     await asyncio.sleep(0.01)
                 return True

@@ -31,7 +31,7 @@ class CosmosServer:
         request = urllib.request.Request(
             f"{self.url}/_test/{order}", json.dumps(facts).encode(), method="POST"
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             answer.read()
 
     def partition(self, count: int) -> None:

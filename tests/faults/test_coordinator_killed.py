@@ -48,7 +48,7 @@ class Drained:
 
     async def waited(self, blow: signal.Signals) -> float:
         """Strike the coordinator in the midst of its drain; how long a write that waits waits on."""
-        async with asyncio.timeout(20.0):
+        async with asyncio.timeout(120):
             assert await self.said() == "draining"
             writing = asyncio.create_task(self.write())
             # For longer than a drain may be without a beat: this one beats, so nobody undoes it.

@@ -24,7 +24,7 @@ async def _told_until_killed(path: Path, owner: str, lines: int) -> set[str]:
     )
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             told = [await process.stdout.readline() for _ in range(lines)]
     finally:
         process.kill()

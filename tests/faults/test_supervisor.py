@@ -31,7 +31,7 @@ async def _count_up(roster: Roster) -> int:
 async def _restarted(folder: Path, before: Roster) -> Roster:
     """The roster once every process of the former one has been replaced."""
     former = {process.pid for process in before.processes}
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while True:
             roster = read_roster(folder)
             if roster and former.isdisjoint(process.pid for process in roster.processes):

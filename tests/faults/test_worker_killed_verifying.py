@@ -84,7 +84,7 @@ async def test_a_difference_is_found_once_however_often_workers_die(scene: Stage
 
 
 async def test_a_worker_told_to_stop_ends_in_time_and_leaves_its_part_to_others(scene: Stage) -> None:
-    """SIGTERM in the middle of a range: exit code 0 within three seconds, and the task goes on."""
+    """SIGTERM in the middle of a range: exit code 0, without being killed, and the task goes on."""
     names, watched = await half_verified(scene)
     assert await scene.workers.stop(names[0]) == 0, f"it took longer than {STOP_SECONDS} s"
     await verified(scene, watched)

@@ -118,5 +118,5 @@ async def test_what_a_program_says_is_in_its_log(tmp_path: Path) -> None:
     log = Log(tmp_path / "log")
     process = await start(Program(name="sh", command=("/bin/sh", "-c", "echo one; echo two >&2")), log)
     assert await process.ended() == 0
-    log.wait_closed(10.0)
+    log.wait_closed(60.0)
     assert (tmp_path / "log").read_text() == "one\ntwo\n"

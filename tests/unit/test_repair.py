@@ -323,7 +323,7 @@ async def test_since_looks_at_what_was_touched_after_the_certificate(scene: Scen
 
 
 async def ended(board: TaskBoard) -> Task:
-    async with asyncio.timeout(20.0):
+    async with asyncio.timeout(120):
         while (task := await board.task()) is None or task.is_open:
             await asyncio.sleep(0.01)
     return task

@@ -232,7 +232,7 @@ async def test_a_verification_that_is_begun_again_keeps_its_basis(scene: Scene) 
     await people.change(stored, person(1))
     assert await track.truth.head(PEOPLE) > before
     begun = await scene.mover.begin(order)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(120):
         results = [await scene.mover.do_range(begun, number) for number in range(begun.ranges)]
         await scene.mover.end(begun, results)
     certificate = scene.folder.newest("people")
@@ -269,7 +269,7 @@ async def test_a_copy_asked_for_again_goes_on_and_says_what_it_did_itself(scene:
 
 
 async def until(board: TaskBoard, is_so: Callable[[Task], bool]) -> Task:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while (task := await board.task()) is None or not is_so(task):
             await asyncio.sleep(0.01)
         return task
