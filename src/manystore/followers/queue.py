@@ -111,7 +111,8 @@ class SyncQueue:
         wanted = set(keys)
         if len(wanted) > _FEW:
             return {entry.key: entry for entry in await self.entries() if entry.key in wanted}
-        found = [await self.entry(key) for key in wanted]
+        # In an order of their own: that of a set of texts is another one in each process.
+        found = [await self.entry(key) for key in sorted(wanted)]
         return {entry.key: entry for entry in found if entry is not None}
 
     def _entry(self, record: Record, problem: Problem, former: Entry | None) -> Entry:

@@ -5,6 +5,7 @@ missing one is noticed.
 """
 
 import datetime as dt
+import functools
 import hashlib
 import json
 import os
@@ -104,13 +105,19 @@ class CertificateFolder:
 
     def newest(self, kind: str) -> Certificate | None:
         """The last certificate issued for a kind. Raises CertificateError if it cannot be trusted."""
-        names = sorted(path.name for path in self.folder.glob(f"{kind}-[0-9]*.json"))
+        names = self._names(kind)
         return self.read(names[-1]) if names else None
+
+    def _names(self, kind: str) -> list[str]:
+        return sorted(path.name for path in self.folder.glob(f"{kind}-[0-9]*.json"))
+
+    def _text(self, name: str) -> bytes:
+        return (self.folder / name).read_bytes()
 
     def read(self, name: str) -> Certificate:
         """A certificate by its file's name. Raises CertificateError if it is absent or altered."""
         try:
-            certificate = msgspec.json.decode((self.folder / name).read_bytes(), type=Certificate)
+            certificate = msgspec.json.decode(self._text(name), type=Certificate)
         except OSError as error:
             raise CertificateError(certificate=name, reason="the file cannot be read") from error
         except msgspec.MsgspecError as error:
@@ -142,6 +149,7 @@ def changed_ranges(certificate: Certificate, verification: Verification) -> list
     return [was for was, now in zip(certificate.ranges, verification.ranges, strict=True) if was != now]
 
 
+@functools.cache
 def _version() -> str:
     try:
         return metadata.version("mystira")

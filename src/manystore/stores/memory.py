@@ -293,10 +293,17 @@ class MemoryStore:
         if drawer.fence is None or drawer.fence.admits:
             drawer.log.append(Change(key, version))
             return
-        evidence = canonical(content).decode()
-        drawer.rogues.append(
-            RogueWrite(key=key, version=version, found_at=dt.datetime.now(dt.UTC), evidence=evidence)
+        self.keep_rogue(kind, Record(key, version, content))
+
+    def keep_rogue(self, kind: Kind, record: Record) -> None:
+        """Keep what was written where no writes are admitted."""
+        rogue = RogueWrite(
+            key=record.key,
+            version=record.version,
+            found_at=dt.datetime.now(dt.UTC),
+            evidence=canonical(record.content).decode(),
         )
+        self._drawer(kind).rogues.append(rogue)
 
     async def rogue_writes(self, kind: Kind) -> list[RogueWrite]:
         """See Store.rogue_writes."""

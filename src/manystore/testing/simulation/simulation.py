@@ -1,0 +1,181 @@
+"""One run: a loop, the randomness of a seed, the faults that are planned, and a trace of what happened."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from manystore.testing.simulation.faults import Fault, FaultKind, Plan
+from manystore.testing.simulation.fence import fenced
+from manystore.testing.simulation.loop import DeadlockError, FenceError, StalledError, VirtualLoop, end_all
+from manystore.testing.simulation.processes import Process, wait
+from manystore.testing.simulation.streams import Streams
+from manystore.testing.simulation.trace import Trace
+
+
+class Violation(Exception):  # noqa: N818 - it is what is looked for, no error of the program
+    """Something that must hold does not."""
+
+
+class Simulation:
+    """What a scenario works with.
+
+    `drift` is the most by which a process' clock may run fast or slow, `latency` the longest time in seconds
+    that a call of a store takes, `freeze` for how long a frozen process stands still, and `patience` after
+    how long a caller gives up a call that is late.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        plan: Plan,
+        *,
+        latency: float = 0.004,
+        drift: float = 0.02,
+        freeze: float = 1.0,
+        patience: float = 0.3,
+    ) -> None:
+        self.seed, self.plan = seed, plan
+        self.loop: Final = VirtualLoop()
+        self.trace: Final = Trace(self.loop)
+        self.latency, self.drift, self.freeze, self.patience = latency, drift, freeze, patience
+        self.calls = 0
+        self.is_over = False
+        self._streams = Streams(seed)
+        self._lives: dict[str, int] = {}
+        self._latencies = self.stream("latency")
+        self._drifts = self.stream("drift")
+        self._broken: list[str] = []
+
+    def stream(self, name: str) -> Any:
+        """The source of random numbers for one purpose (a random.Random)."""
+        return self._streams.stream(name)
+
+    def process(self, name: str) -> Process:
+        """A process, or the next life of one that died."""
+        life = self._lives[name] = self._lives.get(name, 0) + 1
+        return Process(self, name, life, drift=self._drifts.uniform(-self.drift, self.drift))
+
+    def draw_latency(self) -> float:
+        """Seconds that the next call takes: mostly few, sometimes many."""
+        share: float = self._latencies.random()
+        return self.latency * (0.05 + share * share)
+
+    def begins_late(self) -> bool:
+        """Whether the next call takes its time on the way to the store, rather than on the way back."""
+        late: bool = self._latencies.random() < 0.5
+        return late
+
+    def next_call(self) -> tuple[int, FaultKind | None]:
+        """The number of the call that is made now, and what is to befall it."""
+        number = self.calls
+        self.calls += 1
+        return number, self.plan.at(number)
+
+    def present(self) -> object:
+        """The running task."""
+        return asyncio.current_task(self.loop)
+
+    async def wait(self, seconds: float) -> None:
+        """Let time pass for who stands outside all processes."""
+        await wait(self.loop, seconds)
+
+    def break_invariant(self, what: str) -> None:
+        """Say that something does not hold; the run ends with it as soon as who steers it looks."""
+        self.trace.note("BROKEN:", what)
+        self._broken.append(what)
+
+    def check(self) -> None:
+        """Raise Violation with the first that was broken."""
+        if self._broken:
+            raise Violation(self._broken[0])
+
+    async def until(
+        self, what: str, is_so: Callable[[], bool], *, within: float, every: float = 0.02
+    ) -> None:
+        """Wait until something is so. Raises Violation where it is not `within` so many seconds."""
+        deadline = self.loop.time() + within
+        while not is_so():
+            self.check()
+            if self.loop.time() >= deadline:
+                raise Violation(f"liveness: {what} was not so within {within:g} s")
+            await self.wait(every)
+        self.check()
+
+
+class Run(msgspec.Struct, frozen=True):
+    """What a run came to. `violation` is empty where everything held; `seconds` are virtual ones."""
+
+    seed: int
+    faults: tuple[Fault, ...]
+    happened: tuple[Fault, ...]
+    violation: str
+    calls: int
+    seconds: float
+    digest: str = ""
+    trace: tuple[str, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing was broken."""
+        return not self.violation
+
+
+Scenario = Callable[[Simulation], Awaitable[None]]
+"""What is to happen in a run. It raises Violation, or returns when it is content."""
+
+
+def run(seed: int, scenario: Scenario, faults: tuple[Fault, ...] = (), *, traced: bool = False) -> Run:
+    """Let a scenario happen once. With `traced` the result tells all that happened.
+
+    The same seed, scenario and faults come to the same result, to the last line of the trace.
+    """
+    simulation = Simulation(seed, Plan(faults))
+    loop = simulation.loop
+    violation = ""
+    with _logging_to(simulation.trace), fenced():
+        try:
+            loop.run_until_complete(loop.begin(_steer(simulation, scenario), owner=None, name="scenario"))
+            simulation.check()
+        except (Violation, DeadlockError, StalledError, FenceError) as broken:
+            violation = f"{broken}" if isinstance(broken, Violation) else f"{type(broken).__name__}: {broken}"
+        seconds = loop.time()
+        lines, digest = (tuple(simulation.trace.lines()), simulation.trace.digest()) if traced else ((), "")
+        simulation.is_over = True
+        end_all(loop)
+        loop.close()
+    return Run(
+        seed,
+        tuple(faults),
+        tuple(simulation.plan.happened),
+        violation,
+        simulation.calls,
+        seconds,
+        digest,
+        lines,
+    )
+
+
+async def _steer(simulation: Simulation, scenario: Scenario) -> None:
+    await scenario(simulation)
+
+
+@contextlib.contextmanager
+def _logging_to(trace: Trace) -> Iterator[None]:
+    """What the code under test logs is part of the trace, and has no time of its own."""
+
+    def keep(_logger: object, level: str, event: Any) -> Any:
+        trace.note("logs", level, event.pop("event", ""))
+        raise structlog.DropEvent
+
+    before = structlog.get_config()
+    structlog.configure(
+        processors=[keep], wrapper_class=structlog.BoundLogger, cache_logger_on_first_use=False
+    )
+    try:
+        yield
+    finally:
+        structlog.configure(**before)

@@ -1,0 +1,352 @@
+"""Stores as a process sees them over a network that is slow, and that fails as planned.
+
+`SimulatedStore` is a process' handle on a store that lives outside all processes. Each call takes its time,
+on the way there or on the way back, and may meet a fault (see `faults`). `LeaseFencedMemory` is the store in
+dictionaries with the weakness of Cosmos DB: it looks at the epoch before it writes, and not while it does.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from manystore.changes import ChangeBatch, Position
+from manystore.errors import ManystoreError, ThrottledError, UnavailableError
+from manystore.records import Content, Kind, Record
+from manystore.specifications import Page, Specification
+from manystore.stores.memory import MemoryStore
+from manystore.stores.store import (
+    Examination,
+    Fence,
+    Fencing,
+    KeyRange,
+    KeyVersion,
+    Note,
+    Outcome,
+    RogueWrite,
+)
+from manystore.testing.simulation.faults import FaultKind
+from manystore.testing.simulation.loop import CountedTask
+from manystore.testing.simulation.processes import Process, wait
+from manystore.testing.simulation.simulation import Simulation
+
+_RETRY_AFTER: Final = 0.05
+_BATCHES: Final = frozenset({"write_notes", "drop_notes"})
+_REFUSALS: Final = {
+    FaultKind.ERROR_BEFORE: "it refused",
+    FaultKind.THROTTLED: "it was asked too often",
+    FaultKind.LATE: "it did not answer in time",
+    FaultKind.LOST: "the answer was lost",
+    FaultKind.TORN: "the connection broke",
+}
+_OF_THE_PROCESS: Final = frozenset({FaultKind.FROZEN, FaultKind.CANCELLED})
+_WRITES: Final = frozenset({"put", "delete"})
+
+Call = Callable[..., Awaitable[Any]]
+Watch = Callable[[str, str, tuple[Any, ...], Any], None]
+"""Told of each effect at the moment at which it comes about: store, method, arguments, result."""
+
+
+class LeaseFencedMemory(MemoryStore):
+    """Looks at the epoch, and then writes: what is under way by then lands under whatever epoch there is.
+
+    What lands where no writes are admitted any more is kept as a rogue write.
+    """
+
+    fencing: Fencing = "lease"
+
+    def __init__(self, name: str = "leased") -> None:
+        super().__init__(name)
+        self._is_landing = False
+
+    def look(self, kind: Kind, epoch: int) -> None:
+        """What is looked at before a write goes out. Raises StaleEpochError."""
+        super()._check_epoch(kind, self._drawer(kind).fence, epoch)
+
+    async def land(self, method: str, *args: Any, **kwargs: Any) -> Record:
+        """A write that went out, and now arrives."""
+        self._is_landing = True
+        try:
+            record: Record = await getattr(self, method)(*args, **kwargs)
+        finally:
+            self._is_landing = False
+        fence = self._drawer(args[0]).fence
+        if fence is not None and not fence.admits:
+            self.keep_rogue(args[0], record)
+        return record
+
+    def _check_epoch(self, kind: Kind, fence: Fence | None, epoch: int) -> None:
+        if not self._is_landing:
+            super()._check_epoch(kind, fence, epoch)
+
+
+class SimulatedStore:
+    """A process' handle on a store."""
+
+    def __init__(
+        self, inner: MemoryStore, process: Process, simulation: Simulation, *, watch: Watch | None = None
+    ) -> None:
+        self.name, self.fencing = inner.name, inner.fencing
+        self._inner, self._process, self._simulation = inner, process, simulation
+        self._watch = watch
+
+    async def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        simulation, process = self._simulation, self._process
+        await process.stand()
+        number, fault = simulation.next_call()
+        simulation.trace.note(
+            number, f"{self.name}.{method}", _subject(args), "" if fault is None else fault.name
+        )
+        if method in _WRITES and isinstance(self._inner, LeaseFencedMemory):
+            self._inner.look(args[0], kwargs["epoch"])
+        latency = simulation.draw_latency()
+        if fault is not None:
+            return await self._fail(number, fault, latency, method, args, kwargs)
+        if simulation.begins_late():
+            await process.wait(latency)
+            return await self._do(method, args, kwargs)
+        try:
+            result = await self._do(method, args, kwargs)
+        except ManystoreError:
+            await process.wait(latency)
+            raise
+        await process.wait(latency)
+        return result
+
+    async def _do(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        inner = self._inner
+        if method in _WRITES and isinstance(inner, LeaseFencedMemory):
+            result = await inner.land(method, *args, **kwargs)
+        else:
+            result = await getattr(inner, method)(*args, **kwargs)
+        if self._watch is not None:
+            self._watch(self.name, method, args, result)
+        return result
+
+    async def _fail(
+        self,
+        number: int,
+        fault: FaultKind,
+        latency: float,
+        method: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        """Carry a call out as the fault has it."""
+        simulation, process = self._simulation, self._process
+        if fault is FaultKind.TORN and method not in _BATCHES:
+            # Elsewhere the contract says that all of it is done or nothing.
+            fault = FaultKind.LOST
+        simulation.plan.happens(number, fault)
+        if fault is FaultKind.CRASH_BEFORE:
+            process.die()
+        elif fault is FaultKind.FROZEN:
+            process.freeze(simulation.freeze)
+        await wait(simulation.loop, latency)
+        match fault:
+            case FaultKind.LATE:
+                await self._arrive_late(method, args, kwargs)
+            case FaultKind.LOST:
+                await self._quietly(method, args, kwargs)
+            case FaultKind.TORN:
+                [notes] = args
+                await self._quietly(method, (notes[: len(notes) // 2 + 1],), kwargs)
+        if (reason := _REFUSALS.get(fault)) is not None:
+            await process.stand()
+            error = ThrottledError if fault is FaultKind.THROTTLED else UnavailableError
+            raise error(subject=self.name, reason=reason, retry_after=_RETRY_AFTER)
+        return await self._succeed(fault, method, args, kwargs)
+
+    async def _succeed(
+        self, fault: FaultKind, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Those faults after which an answer comes, if there is somebody to hear it."""
+        process = self._process
+        is_early = self._simulation.begins_late()
+        if fault is FaultKind.CANCELLED:
+            self._cancel_root()
+        if fault is FaultKind.CRASH_BEFORE or (fault in _OF_THE_PROCESS and is_early):
+            await process.wait(0.0)
+        result = await self._do(method, args, kwargs)
+        if fault is FaultKind.DUPLICATE:
+            await self._quietly(method, args, kwargs)
+        elif fault is FaultKind.CRASH_AFTER:
+            process.die()
+        await process.wait(0.0)
+        return result
+
+    def _cancel_root(self) -> None:
+        task = self._simulation.present()
+        if isinstance(task, CountedTask):
+            task.root.cancel()
+
+    async def _arrive_late(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        simulation = self._simulation
+        simulation.loop.begin(
+            self._land(simulation.patience * 1.2, method, args, kwargs), owner=None, name=f"late {method}"
+        )
+        await self._process.wait(simulation.patience)
+
+    async def _land(self, seconds: float, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        await self._simulation.wait(seconds)
+        self._simulation.trace.note(f"{self.name}.{method}", _subject(args), "arrives")
+        await self._quietly(method, args, kwargs)
+
+    async def _quietly(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Do it, and tell nobody what came of it."""
+        try:
+            await self._do(method, args, kwargs)
+        except ManystoreError as error:
+            self._simulation.trace.note(f"{self.name}.{method}", "is refused:", type(error).__name__)
+
+    # -- the protocol -----------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """See Store.open."""
+        await self._call("open")
+
+    async def close(self) -> None:
+        """See Store.close."""
+        await self._call("close")
+
+    async def get(self, kind: Kind, key: str) -> Record | None:
+        """See Store.get."""
+        result: Record | None = await self._call("get", kind, key)
+        return result
+
+    async def get_many(self, kind: Kind, keys: Sequence[str]) -> dict[str, Record]:
+        """See Store.get_many."""
+        result: dict[str, Record] = await self._call("get_many", kind, keys)
+        return result
+
+    async def find(self, kind: Kind, specification: Specification) -> Page:
+        """See Store.find."""
+        result: Page = await self._call("find", kind, specification)
+        return result
+
+    async def scan(self, kind: Kind, key_range: KeyRange, limit: int) -> list[Record]:
+        """See Store.scan."""
+        result: list[Record] = await self._call("scan", kind, key_range, limit)
+        return result
+
+    async def versions(self, kind: Kind, key_range: KeyRange, limit: int) -> list[KeyVersion]:
+        """See Store.versions."""
+        result: list[KeyVersion] = await self._call("versions", kind, key_range, limit)
+        return result
+
+    async def ranges(self, kind: Kind, count: int) -> list[KeyRange]:
+        """See Store.ranges."""
+        result: list[KeyRange] = await self._call("ranges", kind, count)
+        return result
+
+    async def count(self, kind: Kind) -> int:
+        """See Store.count."""
+        result: int = await self._call("count", kind)
+        return result
+
+    async def put(
+        self, kind: Kind, key: str, content: Content, *, expected: int | None, epoch: int, above: int = 0
+    ) -> Record:
+        """See Store.put."""
+        result: Record = await self._call(
+            "put", kind, key, content, expected=expected, epoch=epoch, above=above
+        )
+        return result
+
+    async def delete(self, kind: Kind, key: str, *, expected: int, epoch: int, above: int = 0) -> Record:
+        """See Store.delete."""
+        result: Record = await self._call("delete", kind, key, expected=expected, epoch=epoch, above=above)
+        return result
+
+    async def apply(
+        self, kind: Kind, records: Sequence[Record], *, note: Note | None = None
+    ) -> list[Outcome]:
+        """See Store.apply."""
+        result: list[Outcome] = await self._call("apply", kind, records, note=note)
+        return result
+
+    async def apply_together(self, kind: Kind, records: Sequence[Record]) -> list[Outcome]:
+        """See Store.apply_together."""
+        result: list[Outcome] = await self._call("apply_together", kind, records)
+        return result
+
+    async def examine(self, kind: Kind, batches: AsyncIterator[Sequence[Record]]) -> Examination:
+        """See Store.examine."""
+        result: Examination = await self._call("examine", kind, batches)
+        return result
+
+    async def changes(self, kind: Kind, after: Position, limit: int) -> ChangeBatch:
+        """See Store.changes."""
+        result: ChangeBatch = await self._call("changes", kind, after, limit)
+        return result
+
+    async def head(self, kind: Kind) -> Position:
+        """See Store.head."""
+        result: Position = await self._call("head", kind)
+        return result
+
+    async def cut_log(self, kind: Kind, upto: Position, limit: int) -> int:
+        """See Store.cut_log."""
+        result: int = await self._call("cut_log", kind, upto, limit)
+        return result
+
+    async def rogue_writes(self, kind: Kind) -> list[RogueWrite]:
+        """See Store.rogue_writes."""
+        result: list[RogueWrite] = await self._call("rogue_writes", kind)
+        return result
+
+    async def forget_rogue_write(self, kind: Kind, rogue: RogueWrite) -> bool:
+        """See Store.forget_rogue_write."""
+        result: bool = await self._call("forget_rogue_write", kind, rogue)
+        return result
+
+    async def fence(self, kind: Kind) -> Fence | None:
+        """See Store.fence."""
+        result: Fence | None = await self._call("fence", kind)
+        return result
+
+    async def raise_fence(self, kind: Kind, fence: Fence, *, expected: int | None) -> bool:
+        """See Store.raise_fence."""
+        result: bool = await self._call("raise_fence", kind, fence, expected=expected)
+        return result
+
+    async def note(self, name: str) -> Note:
+        """See Store.note."""
+        result: Note = await self._call("note", name)
+        return result
+
+    async def notes(self, prefix: str) -> list[Note]:
+        """See Store.notes."""
+        result: list[Note] = await self._call("notes", prefix)
+        return result
+
+    async def write_note(self, name: str, value: bytes, *, expected: int) -> bool:
+        """See Store.write_note."""
+        result: bool = await self._call("write_note", name, value, expected=expected)
+        return result
+
+    async def drop_note(self, name: str, *, expected: int) -> bool:
+        """See Store.drop_note."""
+        result: bool = await self._call("drop_note", name, expected=expected)
+        return result
+
+    async def write_notes(self, notes: Sequence[Note]) -> list[bool]:
+        """See Store.write_notes."""
+        result: list[bool] = await self._call("write_notes", notes)
+        return result
+
+    async def drop_notes(self, notes: Sequence[Note]) -> list[bool]:
+        """See Store.drop_notes."""
+        result: list[bool] = await self._call("drop_notes", notes)
+        return result
+
+
+def _subject(args: tuple[Any, ...]) -> str:
+    """What a call is about, in short."""
+    words = []
+    for each in args:
+        if isinstance(each, Kind):
+            words.append(each.name)
+        elif isinstance(each, str | int):
+            words.append(str(each))
+        elif isinstance(each, Fence):
+            words.append(f"epoch {each.epoch} {'admits' if each.admits else 'shut'}")
+    return " ".join(words)
