@@ -19,6 +19,7 @@ MEMBERS = {
     "errors",
     "reasons",
     "findings",
+    "bundles",
 }
 
 

@@ -20,6 +20,8 @@ from mystira.domain.badges.kind import BADGES
 from mystira.domain.badges.model import Badge
 from mystira.domain.profiles.model import NewProfile
 from mystira.domain.profiles.use_cases import create_profile
+from mystira.domain.purchases.buying import reserve_bundle
+from mystira.domain.purchases.saga import carry_on
 from mystira.domain.sessions.model import NewPlayer, NewSession
 from mystira.domain.sessions.starting import start_session
 from mystira.http.callers import NOBODY, OPERATOR, Caller
@@ -32,7 +34,12 @@ from tests.unit.content.shelves import PNG
 from tests.unit.playroom import CALM
 
 ABSENT: Final = "00000000-0000-7000-8000-00000000dead"
-OWNED: Final = {"accountId": "accounts", "profileId": "user_profiles", "sessionId": "game_sessions"}
+OWNED: Final = {
+    "accountId": "accounts",
+    "profileId": "user_profiles",
+    "sessionId": "game_sessions",
+    "purchaseId": "purchases",
+}
 """Which parts of a path name a record that belongs to an account."""
 
 
@@ -212,6 +219,21 @@ async def _bundle(world: World, account_id: str) -> str:
     return await world.made("/bundles", title=f"Stories {uuid.uuid4().hex}")
 
 
+async def _bundle_for_sale(world: World) -> str:
+    prices = [{"value": "4.99", "currency": "EUR"}]
+    # A story of its own, so that no other that is told here costs anything.
+    story = await shelve(world.api.platform, STONES)
+    return await world.made(
+        "/bundles", title=f"Stories {uuid.uuid4().hex}", scenarioIds=[story], prices=prices
+    )
+
+
+async def _purchase(world: World, account_id: str) -> str:
+    checkout = world.api.platform.checkout(world.api.outside.payments)
+    reserved = await reserve_bundle(checkout, account_id, await _bundle_for_sale(world), "EUR")
+    return (await carry_on(checkout, reserved.stored.key)).key
+
+
 async def _character(world: World, account_id: str) -> str:
     return await world.made("/character-maps", name=f"Mara {uuid.uuid4().hex}")
 
@@ -224,6 +246,7 @@ RECORDS: Final[Mapping[str, Callable[[World, str], Awaitable[str]]]] = {
     "accountId": _account,
     "profileId": _profile,
     "sessionId": _session,
+    "purchaseId": _purchase,
     "scenarioId": _story,
     "kind": _same("accounts"),
     "key": _account,
@@ -281,10 +304,16 @@ async def _new_session(world: World, account_id: str | None) -> dict[str, Any]:
     return {"scenarioId": world.story, "profileId": profile_id, "players": players, "accountId": owner}
 
 
+async def _new_purchase(world: World, account_id: str | None) -> dict[str, Any]:
+    owner = account_id or world.other.account_id
+    return {"bundleId": await _bundle_for_sale(world), "currency": "EUR", "accountId": owner}
+
+
 BODIES: Final[Mapping[str, Callable[[World, str | None], Awaitable[dict[str, Any]]]]] = {
     "createAccount": _new_account,
     "createProfile": _new_profile,
     "startSession": _new_session,
+    "buyBundle": _new_purchase,
 }
 """Bodies that speak of records, made for an account (None: of a caller who has none)."""
 

@@ -10,8 +10,10 @@ from typing import Final
 
 import msgspec
 import structlog
+from redis.asyncio import Redis
 
 from manystore.clock import Clock
+from mystira.domain.purchases.payments import Payments
 from mystira.errors import SettingError
 from mystira.gateways.connections import open_redis
 from mystira.gateways.idempotency import IdempotencyKeys, MemoryIdempotencyKeys, RedisIdempotencyKeys
@@ -19,6 +21,7 @@ from mystira.gateways.limits import MemoryRateLimits, RateLimits, RedisRateLimit
 from mystira.gateways.mail import Mail, SmtpMail
 from mystira.gateways.mailbox import Mailbox, MemoryMailbox, RedisMailbox
 from mystira.gateways.outgoing import Outgoing
+from mystira.gateways.payments import MemoryBook, NoPayments, RedisBook, SandboxPayments
 from mystira.settings import Settings
 
 CLOSING_SECONDS: Final = 1.0
@@ -28,12 +31,15 @@ log = structlog.get_logger(__name__)
 
 
 class Outside(msgspec.Struct, frozen=True, kw_only=True):
-    """What is called outside; `mailbox` only where letters are kept instead of being sent."""
+    """What is called outside; `mailbox` only where letters are kept instead of being sent, and `payments`
+    only where anything can be bought.
+    """
 
     keys: IdempotencyKeys
     limits: RateLimits
     outgoing: Outgoing
     mailbox: Mailbox | None = None
+    payments: Payments = msgspec.field(default_factory=NoPayments)
 
 
 class OpenedOutside(Outside, frozen=True, kw_only=True):
@@ -57,9 +63,25 @@ async def open_outside(settings: Settings, clock: Clock) -> AsyncIterator[Opened
                 limits=RedisRateLimits(redis),
                 outgoing=outgoing,
                 mailbox=mailbox,
+                payments=redis_payments(redis, settings, clock),
             )
         finally:
             await outgoing.close(CLOSING_SECONDS)
+
+
+@contextlib.asynccontextmanager
+async def open_payments(settings: Settings, clock: Clock) -> AsyncIterator[Payments]:
+    """The gateway that the settings name, for those who call nothing else outside."""
+    if settings.redis_url is None:
+        yield NoPayments()
+        return
+    async with open_redis(settings.redis_url) as redis:
+        yield redis_payments(redis, settings, clock)
+
+
+def redis_payments(redis: Redis, settings: Settings, clock: Clock) -> Payments:
+    """The sandbox, whose book is in Redis; or none."""
+    return SandboxPayments(RedisBook(redis), clock) if settings.payments == "sandbox" else NoPayments()
 
 
 def _mail(settings: Settings, clock: Clock) -> Mail | None:
@@ -78,4 +100,5 @@ def memory_outside(clock: Clock, *, keys: IdempotencyKeys | None = None) -> Outs
         limits=MemoryRateLimits(clock),
         outgoing=Outgoing(mailbox, clock),
         mailbox=mailbox,
+        payments=SandboxPayments(MemoryBook(), clock),
     )

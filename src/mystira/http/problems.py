@@ -46,6 +46,7 @@ _TABLE: Final = (
     ),
     Code("not_allowed", 403, "The caller may not do this", "Ask somebody whose role allows it."),
     Code("not_bought", 403, "The account has no access to the story", "Subscribe, or buy one of `bundles`."),
+    Code("consent_needed", 403, "A parent has not allowed this", "Ask a parent to consent, then repeat it."),
     Code("not_found", 404, "There is no such record", "Look up its id; it may have been deleted."),
     Code("unknown_kind", 404, "There is no such kind", "Ask for the list of kinds."),
     Code("unknown_route", 404, "There is nothing under this path", "Look it up in the documentation."),

@@ -14,25 +14,31 @@ from manystore.errors import ManystoreError
 from manystore.moves.durable import DurableWorkflows
 from manystore.moves.workflows import Workflows
 from manystore.repository import Repository
+from mystira.domain.purchases.checkout import Checkout
+from mystira.domain.purchases.payments import Payments
+from mystira.domain.purchases.sweeping import sweep_purchases
 from mystira.domain.signing_in.expiry import remove_expired
 from mystira.domain.signing_in.kind import PENDING_SIGNUPS, SIGN_INS
 from mystira.domain.signing_in.model import PendingSignup, SignIn
 from mystira.platform import Platform
 
 TIDIED_EVERY: Final = 3600.0
+SWEPT_EVERY: Final = 2.0
 
 log = structlog.get_logger(__name__)
 
 
-async def work_until(stop: asyncio.Event, platform: Platform) -> None:
+async def work_until(stop: asyncio.Event, platform: Platform, payments: Payments) -> None:
     """Work until told to stop. Raises what ended the work if that comes first."""
     async with asyncio.TaskGroup() as group:
         working = group.create_task(platform.work(_workflows(platform)), name="worker")
         tidying = group.create_task(keep_tidy(platform), name="tidying")
+        selling = group.create_task(keep_selling(platform.checkout(payments)), name="purchases")
         stopping = group.create_task(stop.wait(), name="stop")
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
         working.cancel()
         tidying.cancel()
+        selling.cancel()
         stopping.cancel()
 
 
@@ -54,6 +60,19 @@ async def keep_tidy(platform: Platform) -> None:
             if removed:
                 log.info("tidying.done", kind=repository.kind.name, removed=removed)
         await platform.clock.sleep(TIDIED_EVERY)
+
+
+async def keep_selling(checkout: Checkout) -> None:
+    """Bring purchases to their end that were left on the way, until cancelled. Any number may do so."""
+    while True:
+        try:
+            swept = await sweep_purchases(checkout)
+        except ManystoreError as error:
+            log.warning("purchases.not_swept", error=type(error).__name__)
+        else:
+            if swept.ended or swept.put_off:
+                log.info("purchases.swept", ended=swept.ended, put_off=list(swept.put_off))
+        await checkout.clock.sleep(SWEPT_EVERY)
 
 
 def _workflows(platform: Platform) -> Workflows | None:

@@ -6,6 +6,10 @@ from typing import Any, Final
 
 from manystore.repository import Repository
 from mystira.domain.accounts.model import Account
+from mystira.domain.bundles.access import require_access
+from mystira.domain.bundles.kind import CONTENT_BUNDLES
+from mystira.domain.bundles.model import ContentBundle
+from mystira.domain.bundles.shelf import Shelf
 from mystira.domain.forms import ContentId, RecordId
 from mystira.domain.media.kind import MEDIA_ASSETS
 from mystira.domain.media.model import MediaAsset
@@ -23,9 +27,11 @@ from mystira.platform import Platform
 from mystira.services.app_api.accounts import account_operations
 from mystira.services.app_api.answers import PREFIX
 from mystira.services.app_api.badges import badge_operations
+from mystira.services.app_api.bundles import bundle_operations
 from mystira.services.app_api.media import Digest, media_operations
-from mystira.services.app_api.owners import profile_owner
+from mystira.services.app_api.owners import profile_owner, require_own_profile
 from mystira.services.app_api.profiles import profile_operations
+from mystira.services.app_api.purchases import purchase_operations
 from mystira.services.app_api.scenarios import ScenarioSummary, scenario_operations
 from mystira.services.app_api.scores import score_operations
 from mystira.services.app_api.sessions import session_operations
@@ -71,6 +77,7 @@ def app_api(platform: Platform, outside: Outside, *, service_key: str) -> Servic
             *account_operations(platform, keys, reception.sign_ins),
             *profile_operations(platform, keys),
             *_play_operations(platform, keys),
+            *_shop_operations(platform, outside),
             *media_operations(platform.repository(MediaAsset, MEDIA_ASSETS), platform.objects),
         ),
         path_parameters={
@@ -82,6 +89,10 @@ def app_api(platform: Platform, outside: Outside, *, service_key: str) -> Servic
             ),
             "scenarioId": PathParameter(
                 meaning="The story's id.", form=ContentId, example="the-lost-lantern"
+            ),
+            "bundleId": PathParameter(meaning="The bundle's id.", form=ContentId, example="winter-lights"),
+            "purchaseId": PathParameter(
+                meaning="The purchase's id.", form=RecordId, example="01941f29-7c00-7eee-9eee-eeeeeeeeeeee"
             ),
             "mediaId": PathParameter(meaning="The id of the media.", form=ContentId, example="cover"),
             "digest": PathParameter(
@@ -97,6 +108,7 @@ def app_api(platform: Platform, outside: Outside, *, service_key: str) -> Servic
             "profiles": "Who plays under an account, with the badges earned.",
             "stories": "What can be played.",
             "media": "Pictures, sounds and films.",
+            "purchases": "Bundles and subscriptions, and what was paid for them.",
             "play": "Sessions, step by step; what they came to, and the badges that they brought.",
         },
     )
@@ -105,14 +117,27 @@ def app_api(platform: Platform, outside: Outside, *, service_key: str) -> Servic
 def _play_operations(platform: Platform, keys: IdempotencyKeys) -> tuple[Operation[Any], ...]:
     play, owner = platform.play, profile_owner(platform.profiles)
     summaries = Repository(ScenarioSummary, SCENARIOS, platform.leases, platform.clock)
+    shelf = Shelf(platform.repository(ContentBundle, CONTENT_BUNDLES), platform.clock)
+
+    async def may_play(account: Account, scenario: Scenario) -> bool:
+        require_access(account, scenario, await shelf.bundles(), platform.clock.now())
+        return True
+
     return (
-        *scenario_operations(summaries, play.stories),
-        *session_operations(play, keys, may_play=_everybody),
+        *scenario_operations(summaries, play.stories, shelf, play.accounts, platform.clock),
+        *session_operations(play, keys, may_play=may_play),
         *score_operations(play.scores, owner),
         *badge_operations(play, owner),
     )
 
 
-async def _everybody(account: Account, scenario: Scenario) -> bool:
-    """Access to every story: no bundle is asked yet."""
-    return True
+def _shop_operations(platform: Platform, outside: Outside) -> tuple[Operation[Any], ...]:
+    checkout = platform.checkout(outside.payments)
+
+    async def may_buy(account_id: str, profile_id: str) -> None:
+        await require_own_profile(platform.profiles, account_id, profile_id)
+
+    return (
+        *bundle_operations(checkout.bundles, checkout.accounts, platform.clock),
+        *purchase_operations(checkout, outside.keys, may_buy=may_buy),
+    )

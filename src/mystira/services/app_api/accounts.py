@@ -16,6 +16,9 @@ from mystira.domain.accounts.model import (
 )
 from mystira.domain.forms import ContentId
 from mystira.domain.profiles.use_cases import release_profiles
+from mystira.domain.purchases.buyers import release_purchases
+from mystira.domain.purchases.kind import PURCHASES
+from mystira.domain.purchases.model import Purchase
 from mystira.domain.sessions.reading import sessions_release
 from mystira.domain.signing_in.sign_ins import SignIns, end_sign_ins
 from mystira.gateways.idempotency import IdempotencyKeys
@@ -48,6 +51,7 @@ class AccountRoutes:
     def __init__(self, platform: Platform, keys: IdempotencyKeys, sign_ins: SignIns) -> None:
         self._accounts, self._profiles, self._sign_ins = platform.accounts, platform.profiles, sign_ins
         self._clock, self._keys = platform.clock, keys
+        self._purchases = platform.repository(Purchase, PURCHASES)
         self._end_play = sessions_release(platform.play.sessions, platform.play.scores, clock=platform.clock)
 
     async def create(self, call: Call[NewAccount]) -> Answer:
@@ -94,10 +98,11 @@ class AccountRoutes:
         expected = await expected_version(call.demand, lambda: self._read(call))
         release = functools.partial(release_profiles, self._profiles, clock=self._clock)
         end = functools.partial(end_sign_ins, self._sign_ins)
+        disown = functools.partial(release_purchases, self._purchases, clock=self._clock)
         await use_cases.delete_account(
             self._accounts,
             call.path["accountId"],
-            releases=(release, end, self._end_play),
+            releases=(release, end, self._end_play, disown),
             expected=expected,
         )
         return show_nothing()
@@ -196,7 +201,8 @@ def _one(routes: AccountRoutes) -> tuple[Operation[Any], ...]:
             name="deleteAccount",
             summary="Delete an account",
             description=(
-                "Its profiles stay and belong to no account from then on; its sessions go with it. "
+                "Its profiles and purchases stay and belong to no account from then on; its sessions go with "
+                "it. "
                 "Nobody is signed in to it any more."
             ),
             takes=Nothing,

@@ -5,8 +5,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from manystore.clock import Clock
 from manystore.repository import Repository
 from manystore.specifications import Predicate, Specification, field
+from mystira.domain.accounts.use_cases import Accounts
+from mystira.domain.bundles.access import Access, story_access
+from mystira.domain.bundles.shelf import Shelf
 from mystira.domain.errors import NotFoundError
 from mystira.domain.forms import AgeGroupSpan
 from mystira.domain.records import Entity, order_by
@@ -14,9 +18,10 @@ from mystira.domain.scenarios.model import Character, Difficulty, Scenario, Sess
 from mystira.domain.sessions.stories import Stories, Story
 from mystira.http.callers import SIGNED_IN
 from mystira.http.etags import etag
-from mystira.http.operations import Answer, Call, Operation, show_unchanged, show_version
+from mystira.http.operations import Answer, Call, Operation, show, show_unchanged, show_version
 from mystira.http.queries import Nothing
-from mystira.services.app_api.answers import Page, show_page
+from mystira.services.app_api.answers import Page
+from mystira.services.app_api.bundles import subscription_of
 
 
 class ScenarioSummary(Entity, frozen=True, kw_only=True, rename="camel"):
@@ -36,14 +41,16 @@ class ScenarioSummary(Entity, frozen=True, kw_only=True, rename="camel"):
 
 
 class ScenarioItem(ScenarioSummary, frozen=True, kw_only=True, rename="camel"):
-    """A story as it is listed."""
+    """A story as it is listed; `access` is why the caller's account may play it, or that it may not."""
 
     etag: str
+    access: Access
 
 
-class ScenarioView(ScenarioItem, frozen=True, kw_only=True, rename="camel"):
+class ScenarioView(ScenarioSummary, frozen=True, kw_only=True, rename="camel"):
     """A story with its characters, whom players may be, and the number of its scenes."""
 
+    etag: str
     characters: list[Character]
     scene_count: int
 
@@ -66,12 +73,22 @@ class ScenarioSearch(Struct, frozen=True, kw_only=True, rename="camel", forbid_u
 
 
 def scenario_operations(
-    summaries: Repository[ScenarioSummary], stories: Stories
+    summaries: Repository[ScenarioSummary], stories: Stories, shelf: Shelf, accounts: Accounts, clock: Clock
 ) -> tuple[Operation[Any], ...]:
     """What can be asked about stories."""
 
     async def search(call: Call[ScenarioSearch]) -> Answer:
-        return show_page(ScenarioItem, await summaries.find(_specification(call.sent)))
+        found = await summaries.find(_specification(call.sent))
+        subscription, bundles = await subscription_of(accounts, call.caller), await shelf.bundles()
+        items = [
+            ScenarioItem(
+                **msgspec.structs.asdict(stored.value),
+                etag=etag(stored.version),
+                access=story_access(subscription, stored.key, bundles, clock.now()),
+            )
+            for stored in found.items
+        ]
+        return show(Page(items=items, continuation=found.continuation))
 
     async def read(call: Call[Nothing]) -> Answer:
         story = await stories.story(call.path["scenarioId"])
@@ -88,7 +105,10 @@ def scenario_operations(
             tag="stories",
             name="listScenarios",
             summary="List the stories that are published",
-            description="All conditions given must hold. A minus before the order means largest first.",
+            description=(
+                "All conditions given must hold. A minus before the order means largest first. What the "
+                "caller's account has no access to is listed as well, and says so."
+            ),
             takes=ScenarioSearch,
             handle=search,
             answers={200: Page[ScenarioItem]},
