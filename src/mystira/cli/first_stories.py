@@ -63,6 +63,11 @@ class FirstStories:
         if isinstance(event, PlatformReady) and is_wanted and self._task is None:
             self._task = asyncio.create_task(self._run(event.address))
 
+    async def done(self) -> None:
+        """Wait until they are there, or are known not to be wanted or not to come."""
+        if self._task is not None:
+            await self._task
+
     async def _run(self, address: str) -> None:
         began = time.monotonic()
         try:

@@ -27,6 +27,9 @@ _SHOWN: Final[tuple[Outcome, ...]] = (
     "refused",
 )
 
+_CALLED: Final = {"scenario": "story", "manifest": "bundle"}
+"""How people call what a zip has other words for."""
+
 
 class Seeded(msgspec.Struct, frozen=True, kw_only=True):
     """What became of everything that is shipped."""
@@ -67,7 +70,7 @@ def _table(items: Sequence[Brought]) -> Table:
     outcomes = [outcome for outcome in _SHOWN if any(each.outcome == outcome for each in items)]
     table = Table("", *outcomes)
     for what in dict.fromkeys(each.what for each in items):
-        table.add_row(what, *(str(counted[what, outcome] or "") for outcome in outcomes))
+        table.add_row(_CALLED.get(what, what), *(str(counted[what, outcome] or "") for outcome in outcomes))
     return table
 
 

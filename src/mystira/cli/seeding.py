@@ -7,7 +7,7 @@ one goes on with it.
 import asyncio
 import tempfile
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Final
 
@@ -48,7 +48,7 @@ class Seeding:
         """How many steps there are."""
         return len(self._files) + len(self._avatars) + len(self._bundles)
 
-    async def run(self) -> AsyncIterator[list[Brought]]:
+    async def run(self) -> AsyncGenerator[list[Brought], None]:
         """Bring it, and tell of each step what became of what it brought.
 
         Raises ProblemError and UnreachableError.
