@@ -1,4 +1,4 @@
-"""What every page needs, and the way from a request to a page: who visits, whose form it is, what went wrong."""
+"""What every page needs, and the way from a request to a page: who visits, whose form it is, what failed."""
 
 import functools
 from collections.abc import Awaitable, Callable, Mapping

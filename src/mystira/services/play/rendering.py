@@ -80,8 +80,7 @@ def page(
         body=text.encode(),
         status_code=status,
         media_type="text/html",
-        headers={"Cache-Control": NOT_KEPT, **SECURITY, **(headers or {})},
-        encoded_headers=_set(cookies),
+        headers=_with({"Cache-Control": NOT_KEPT, **SECURITY, **(headers or {})}, cookies),
     )
 
 
@@ -89,8 +88,7 @@ def see_other(address: str, *, cookies: Cookies = ()) -> ASGIResponse:
     """Send a browser on to a page that it may load again as often as it likes."""
     return ASGIResponse(
         status_code=HTTPStatus.SEE_OTHER,
-        headers={"Location": address, "Cache-Control": NOT_KEPT},
-        encoded_headers=_set(cookies),
+        headers=_with({"Location": address, "Cache-Control": NOT_KEPT}, cookies),
     )
 
 
@@ -103,5 +101,6 @@ def asset(name: str, content: bytes | None = None) -> ASGIResponse:
     )
 
 
-def _set(cookies: Cookies) -> list[tuple[bytes, bytes]]:
-    return [(b"set-cookie", each.encode("latin-1")) for each in cookies]
+def _with(headers: Mapping[str, str], cookies: Cookies) -> list[tuple[str, str]]:
+    """The headers and, since there may be several, each cookie by itself."""
+    return [*headers.items(), *(("Set-Cookie", each) for each in cookies)]

@@ -100,6 +100,7 @@ class Scenes:
             "is_stale": is_stale,
             "title": session.scenario_id if story is None else story.scenario.title,
             "scene": scene,
+            "actor": _actor(story, scene),
             "step": None if scene is None else _WAYS.get(way_of(scene)),
             "happened": happened(session, story),
             "needles": compass(session),
@@ -185,6 +186,14 @@ class Scenes:
         if stored.value.account_id.lower() != visit.account.id.lower():
             raise NotFoundError(kind="game_sessions", key=key)
         return stored
+
+
+def _actor(story: Story | None, scene: Scene | None) -> str | None:
+    """The name of the character who acts in a scene, if it is anybody in particular."""
+    if story is None or scene is None or scene.active_character is None:
+        return None
+    named = (each.name for each in story.scenario.characters if each.id == scene.active_character)
+    return next(named, None)
 
 
 def _template(session: GameSession, scene: Scene | None) -> str:

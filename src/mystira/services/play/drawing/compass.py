@@ -8,13 +8,13 @@ from msgspec import Struct
 
 SIZE: Final = 320
 CENTRE: Final = SIZE / 2
-NEUTRAL: Final = 72.0
+NEUTRAL: Final = 66.0
 """The radius at which a petal of value 0 ends."""
-_PER_UNIT: Final = 27.0
+_PER_UNIT: Final = 29.0
 _FURTHEST: Final = 2.0
 _NUMBERS_AT: Final = 142.0
-_WIDEST: Final = 0.5
-_BULGE: Final = 0.72
+_WIDEST: Final = 0.7
+_BULGE: Final = 0.7
 
 
 class Petal(Struct, frozen=True, kw_only=True):
@@ -32,7 +32,7 @@ def petals(values: Sequence[float]) -> list[Petal]:
 
 def _petal(index: int, count: int, value: float) -> Petal:
     angle = 2 * math.pi * index / count - math.pi / 2
-    spread = min(_WIDEST, 0.85 * math.pi / count)
+    spread = min(_WIDEST, 1.15 * math.pi / count)
     radius = NEUTRAL + _PER_UNIT * max(-_FURTHEST, min(_FURTHEST, value))
     left, right = _at(angle - spread, radius * _BULGE), _at(angle + spread, radius * _BULGE)
     tip, middle = _at(angle, radius), (CENTRE, CENTRE)
