@@ -12,9 +12,11 @@ from manystore.followers.queue import Audited
 from manystore.moves.tasks import Action
 from tests.faults.moving import Stage, Watched, differing, over, reached, stage
 
-COUNT = 20_000
+COUNT = 12_000
 EVERY = 50
 """One record of so many differs in content, and the one after it is gone from the copy."""
+
+pytestmark = pytest.mark.slow
 
 
 @pytest_asyncio.fixture
