@@ -324,3 +324,39 @@ async def test_a_warm_pool_opens_no_connection_when_many_come_at_once(sample_dat
         await store.close()
     assert len(before) >= 4
     assert after <= before
+
+
+async def test_connections_lost_amid_a_copy_are_unavailable_and_lent_to_nobody(
+    sample_database: str, store: Store
+) -> None:
+    """Whatever the driver says of a connection that is cut amid a statement, callers hear what they can
+    wait out, and the next ones get sound connections.
+    """
+    notes = iter(range(1_000))
+
+    async def copy(start: int) -> object:
+        records = [
+            Record(f"{start}-{number}", 1, word(f"{start}-{number}") | {"text": "x" * 5000})
+            for number in range(300)
+        ]
+        try:
+            return await store.apply(
+                WORDS, records, note=Note(name=f"cut/{next(notes)}", value=b"x", revision=0)
+            )
+        except UnavailableError as error:
+            return error
+
+    killer = await asyncpg.connect(sample_database)
+    await admit(store, WORDS)
+    heard = list[object]()
+    for turn in range(12):
+        copies = [asyncio.create_task(copy(10 * turn + each)) for each in range(4)]
+        await asyncio.sleep(0.003 * turn)
+        await killer.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() "
+            "and pid <> pg_backend_pid() and backend_type = 'client backend'"
+        )
+        heard += await asyncio.gather(*copies)
+    await killer.close()
+    assert any(isinstance(each, UnavailableError) for each in heard)
+    assert await copy(10_000) == [Applied()] * 300

@@ -29,6 +29,8 @@ from manystore.stores.postgres.sessions import is_pooled
 _ATTEMPTS: Final = 5
 _PATIENCE: Final = 5.0
 _STATEMENTS: Final = 200
+_TROUBLE: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What can come of a connection. The last is how the driver says that one was lost amid a statement."""
 _Result = TypeVar("_Result")
 
 
@@ -79,7 +81,7 @@ class Connections:
         for connection in connections:
             try:
                 await connection.close(timeout=_PATIENCE)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except _TROUBLE:
                 connection.terminate()
 
     def _closed(self) -> UnavailableError:
@@ -184,8 +186,8 @@ class Connections:
             try:
                 yield connection
                 is_sound = True
-            except Exception:
-                is_sound = True
+            except Exception as error:
+                is_sound = _leaves_sound(error)
                 raise
             finally:
                 self._give_back(connection, is_sound=is_sound)
@@ -214,7 +216,7 @@ class Connections:
     def _failures(self) -> Iterator[None]:
         try:
             yield
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except _TROUBLE as error:
             raise self._failure(error) from error.__cause__
 
     def _failure(self, error: Exception) -> Exception:
@@ -253,8 +255,8 @@ class Connections:
                 rows: list[Any] = await connection.fetch(statement, *arguments)
                 is_sound = True
                 return rows
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                is_sound = True
+            except _TROUBLE as error:
+                is_sound = _leaves_sound(error)
                 failure = self._failure(error)
                 if not isinstance(failure, asyncpg.PostgresError):
                     raise failure from error
@@ -286,3 +288,8 @@ class Connections:
         """The first value of the first row, or None."""
         rows = await self.fetch(statement, *arguments)
         return rows[0][0] if rows else None
+
+
+def _leaves_sound(error: Exception) -> bool:
+    """Whether a connection can be lent again after this: the driver may still be amid something otherwise."""
+    return not isinstance(error, (OSError, asyncpg.InternalClientError))

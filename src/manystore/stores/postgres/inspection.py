@@ -80,7 +80,13 @@ async def inspect(url: str, mappings: Iterable[Mapping]) -> Inspection:
             wanted = [(await _regclass(connection, table), name) for table, name in _capture(mappings)]
         finally:
             await connection.close(timeout=_PATIENCE)
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (
+        OSError,
+        TimeoutError,
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
+    ) as error:
         reason = f"{type(error).__name__}: {error}".rstrip(": ")
         raise UnavailableError(subject="PostgreSQL", reason=reason) from error
     missing = tuple(f"{table}: {name}" for table, name in wanted if (table, name) not in present)
