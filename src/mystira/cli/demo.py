@@ -18,6 +18,7 @@ from mystira.cli.options import AsJson
 from mystira.cli.output import answer, notes
 from mystira.cli.refusals import CommandError
 from mystira.cli.showing import Plain, Quiet, Shown, watcher
+from mystira.demonstration.deaths import Victims
 from mystira.demonstration.report import Moved, Pause, Report
 from mystira.demonstration.scene import StepFailedError, Wishes
 from mystira.demonstration.script import demonstrate
@@ -35,6 +36,9 @@ async def demo(
     processes: Annotated[int, Parameter(help="Processes of the traffic.")] = 3,
     seed: Annotated[int, Parameter(help="The same seed makes the same people.")] = 1,
     workers: Annotated[int, Parameter(help="Workers that share the moves.")] = 2,
+    victims: Annotated[
+        Victims, Parameter(help="Who is killed at every step: workers, or anybody.")
+    ] = "workers",
     breath: Annotated[float, Parameter(help="Seconds of traffic after each change of truth.")] = 0.5,
     keep: Annotated[bool, Parameter(negative=(), help="Keep the data folder also on success.")] = False,
     data_folder: Annotated[
@@ -59,6 +63,7 @@ async def demo(
         processes=processes,
         workers=workers,
         seed=seed,
+        victims=victims,
         breath=breath,
     )
     with watcher(json) as shown, _terminated():

@@ -1,6 +1,6 @@
 """What a demonstration found, as figures."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import Final
 
 import msgspec
@@ -15,6 +15,9 @@ PAUSE_LIMIT: Final = 1.0
 """Seconds for which nobody's writes may stand still at a change of truth."""
 TAKEN_OVER_LIMIT: Final = 3.0
 """The same where the coordinator was killed while writes waited: nodes let them go on within 2 s, a lease."""
+
+RECOVERY_LIMIT: Final = 5.0
+"""The same where PostgreSQL or the API itself was killed, and had to come back."""
 
 
 class Cut(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -135,26 +138,32 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         return not self.failures
 
 
-def pauses_of(cuts: Sequence[Cut], traffic: TrafficProcesses) -> tuple[Pause, ...]:
-    """The pause at each change of truth. Reads the ledgers, whose writers have ended."""
+def pauses_of(
+    cuts: Sequence[Cut], traffic: TrafficProcesses, hurt: Set[tuple[str, str]] = frozenset()
+) -> tuple[Pause, ...]:
+    """The pause at each change of truth. Reads the ledgers, whose writers have ended.
+
+    `hurt` are the kinds and steps at which what people talk to was killed itself.
+    """
     ledgers = [list(read_ledger(path)) for path in traffic.ledgers]
-    return tuple(_pause(cut, ledgers) for cut in cuts)
+    return tuple(_pause(cut, ledgers, is_hurt=(cut.kind, cut.step) in hurt) for cut in cuts)
 
 
-def _pause(cut: Cut, ledgers: Sequence[Sequence[Entry]]) -> Pause:
+def _pause(cut: Cut, ledgers: Sequence[Sequence[Entry]], *, is_hurt: bool) -> Pause:
     # By kind: while one stands still, the writes of the other go on.
     seconds = (
         longest_pause((entry for entry in each if entry.kind == cut.kind), cut.began, cut.ended)
         for each in ledgers
     )
     ordered = sorted(seconds)
+    limit = RECOVERY_LIMIT if is_hurt else PAUSE_LIMIT if cut.drains <= 1 else TAKEN_OVER_LIMIT
     return Pause(
         kind=cut.kind,
         step=cut.step,
         coordinator=None if cut.pause is None else _milliseconds(cut.pause),
         people_p50=_milliseconds(ordered[len(ordered) // 2]),
         people_max=_milliseconds(ordered[-1]),
-        limit=_milliseconds(PAUSE_LIMIT if cut.drains <= 1 else TAKEN_OVER_LIMIT),
+        limit=_milliseconds(limit),
     )
 
 

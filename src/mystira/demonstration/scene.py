@@ -14,7 +14,7 @@ from manystore.moves.tasks import Action, Task
 from mystira.clients.admin import AdminClient
 from mystira.clients.errors import ClientError, ProblemError
 from mystira.clients.service import Service
-from mystira.demonstration.deaths import Deaths
+from mystira.demonstration.deaths import Deaths, Victims
 from mystira.demonstration.report import Cut, Load, Refused, Step
 from mystira.demonstration.stage import Stage
 from mystira.simulation.families import ACCOUNTS, PROFILES
@@ -30,7 +30,7 @@ _LOOK_EVERY: Final = 0.05
 class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be shown: how many former accounts, which share of them with a profile, how many pairs with
     one e-mail address and profiles without their account, and how much traffic (requests a second) from how
-    many processes, to a platform with how many workers.
+    many processes, to a platform with how many workers; and who is killed at every step.
     """
 
     folder: Path
@@ -42,6 +42,7 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     processes: int = 3
     workers: int = 2
     seed: int = 1
+    victims: Victims = "workers"
     breath: float = 0.5
     """Seconds of traffic after each change of truth, for something to happen in."""
 

@@ -10,7 +10,7 @@ from mystira.clients.service import Service
 from mystira.clients.service_tokens import ServiceCredentials
 from mystira.demonstration import steps
 from mystira.demonstration.beginning import seed, settle
-from mystira.demonstration.deaths import open_deaths
+from mystira.demonstration.deaths import WORKER, open_deaths
 from mystira.demonstration.ending import compare
 from mystira.demonstration.report import (
     Copied,
@@ -45,7 +45,7 @@ async def demonstrate(wishes: Wishes, watcher: Watcher) -> Report:
             roster = await platform.up()
             credentials = ServiceCredentials(platform.service_key)
             service = await stack.enter_async_context(Service.at(roster.address, credentials))
-            deaths = await stack.enter_async_context(open_deaths(platform))
+            deaths = await stack.enter_async_context(open_deaths(platform, wishes.victims, wishes.seed))
             result.phrase = f"{len(roster.processes)} processes, {roster.address}"
         scene = Scene(wishes, watcher, platform, service, deaths)
         scene.steps += first
@@ -128,7 +128,8 @@ def _report(
     restarts: int,
     seconds: float,
 ) -> Report:
-    pauses, load = pauses_of(scene.cuts, traffic), load_of(traffic)
+    hurt = {(death.kind, death.step) for death in scene.deaths.all if death.victim != WORKER}
+    pauses, load = pauses_of(scene.cuts, traffic, hurt), load_of(traffic)
     return Report(
         seed=scene.wishes.seed,
         accounts=seeds.accounts,

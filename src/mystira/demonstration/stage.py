@@ -80,10 +80,9 @@ class Stage:
                 return process.pid
         return None
 
-    def worker_restarts(self) -> int:
-        """How often workers were started again, all of them together."""
-        processes = self.roster.processes
-        return sum(process.restarts for process in processes if process.name.startswith("worker"))
+    def all_restarts(self) -> int:
+        """How often processes were started again, all of them together."""
+        return sum(process.restarts for process in self.roster.processes)
 
     def restarts(self, name: str) -> int:
         """How often one of its processes was started again."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from manystore.moves.actions import side_by_side
 from manystore.moves.tasks import Action, Task
-from mystira.demonstration.deaths import amid_records
+from mystira.demonstration.deaths import WORKER, amid_records
 from mystira.demonstration.report import Copied, Refused
 from mystira.demonstration.scene import KINDS, Scene, StepFailedError
 from mystira.simulation.families import ACCOUNTS, PROFILES
@@ -57,8 +57,11 @@ def _finding_lines(finding: dict[str, Any]) -> list[str]:
 
 def _loss(scene: Scene, task: Task, step: str) -> str:
     """What a death led to, as the end of a phrase."""
-    if scene.deaths.of(task.kind, step) is None:
+    death = scene.deaths.of(task.kind, step)
+    if death is None:
         return ""
+    if death.victim != WORKER:
+        return f"; {death.victim} killed"
     return f"; its worker killed, done by another ({task.attempts} attempts)"
 
 
@@ -86,7 +89,7 @@ async def copy_both(scene: Scene) -> dict[str, Copied]:
         result.phrase = ", ".join(f"{each.records:,} {kind}" for kind, each in copied.items())
         for kind, each in copied.items():
             death = scene.deaths.of(kind, "copy")
-            how = "" if death is None else f"; a worker killed at {death.done:,}"
+            how = "" if death is None else f"; {death.victim} killed at {death.done:,}"
             waited = f"; {each.queued:,} waited for their parents" if each.queued else ""
             result.details.append(f"{kind}: {each.seconds:.1f} s{how}{waited}")
     return copied
@@ -188,7 +191,7 @@ async def _cut(scene: Scene, kind: str, action: Action, step: str) -> None:
             "it died after the change" if done.pause is None else f"writes waited {done.pause * 1000:.0f} ms"
         )
         death = scene.deaths.of(kind, step)
-        result.phrase = waited if death is None else f"its worker killed; {waited}"
+        result.phrase = waited if death is None else f"{death.victim} killed; {waited}"
         if done.drains > 1:
             result.phrase += ", after another one had undone what the dead had announced"
         await asyncio.sleep(scene.wishes.breath)
@@ -196,7 +199,7 @@ async def _cut(scene: Scene, kind: str, action: Action, step: str) -> None:
 
 async def await_workers(scene: Scene) -> int:
     """Wait until every killed worker is back, and say how often they were started again."""
-    async with scene.step("all workers are back", seconds=_QUEUE_SECONDS) as result:
+    async with scene.step("all processes are back", seconds=_QUEUE_SECONDS) as result:
         await scene.deaths.healed()
         restarts = scene.deaths.restarts
         result.phrase = f"{len(scene.deaths.all)} killed, {restarts} started again"
