@@ -1,4 +1,4 @@
-"""The loop in virtual time and the fence around it: the same steps in the same order, nothing from outside."""
+"""The loop in virtual time and the fence around it: the same steps in one order, nothing from outside."""
 
 # ruff: noqa: PLW0108 - what the fence holds is looked up when it is called
 

@@ -37,9 +37,10 @@ class Simulation:
         drift: float = 0.02,
         freeze: float = 1.0,
         patience: float = 0.3,
+        loop: VirtualLoop | None = None,
     ) -> None:
         self.seed, self.plan = seed, plan
-        self.loop: Final = VirtualLoop()
+        self.loop: Final = loop or VirtualLoop()
         self.trace: Final = Trace(self.loop)
         self.latency, self.drift, self.freeze, self.patience = latency, drift, freeze, patience
         self.calls = 0

@@ -85,18 +85,30 @@ class SimulatedStore:
         self, inner: MemoryStore, process: Process, simulation: Simulation, *, watch: Watch | None = None
     ) -> None:
         self.name, self.fencing = inner.name, inner.fencing
-        self._inner, self._process, self._simulation = inner, process, simulation
+        self.inner, self._process, self._simulation = inner, process, simulation
         self._watch = watch
+        self._is_open = True
+
+    async def open(self) -> None:
+        """Begin to use this handle."""
+        self._is_open = True
+        await self.inner.open()
+
+    async def close(self) -> None:
+        """Let go of this handle; the store goes on for others."""
+        self._is_open = False
 
     async def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:
         simulation, process = self._simulation, self._process
         await process.stand()
+        if not self._is_open:
+            raise UnavailableError(subject=self.name, reason="it is closed")
         number, fault = simulation.next_call()
         simulation.trace.note(
             number, f"{self.name}.{method}", _subject(args), "" if fault is None else fault.name
         )
-        if method in _WRITES and isinstance(self._inner, LeaseFencedMemory):
-            self._inner.look(args[0], kwargs["epoch"])
+        if method in _WRITES and isinstance(self.inner, LeaseFencedMemory):
+            self.inner.look(args[0], kwargs["epoch"])
         latency = simulation.draw_latency()
         if fault is not None:
             return await self._fail(number, fault, latency, method, args, kwargs)
@@ -112,7 +124,7 @@ class SimulatedStore:
         return result
 
     async def _do(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        inner = self._inner
+        inner = self.inner
         if method in _WRITES and isinstance(inner, LeaseFencedMemory):
             result = await inner.land(method, *args, **kwargs)
         else:
@@ -198,14 +210,6 @@ class SimulatedStore:
             self._simulation.trace.note(f"{self.name}.{method}", "is refused:", type(error).__name__)
 
     # -- the protocol -----------------------------------------------------------------------------------
-
-    async def open(self) -> None:
-        """See Store.open."""
-        await self._call("open")
-
-    async def close(self) -> None:
-        """See Store.close."""
-        await self._call("close")
 
     async def get(self, kind: Kind, key: str) -> Record | None:
         """See Store.get."""
