@@ -13,6 +13,7 @@ Prints percentiles, and p99 as a ratio to the limit. Exit code 1 if it is missed
 """
 
 import asyncio
+import contextlib
 import os
 import shutil
 import sys
@@ -56,7 +57,7 @@ RATE, SECONDS = 100.0, 30.0
 WARM_UP_SECONDS = 3.0
 CORES = 2
 _FAMILIES = 500
-_LONGEST_HISTORY = 25
+_LONGEST_WAY = 60
 _AT_ONCE = 8
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -75,7 +76,8 @@ class Measured(msgspec.Struct):
 
     latencies: list[float] = msgspec.field(default_factory=list)
     problems: Counter[str] = msgspec.field(default_factory=Counter)
-    processor: float = 0.0
+    endings: int = 0
+    processors: dict[str, float] = msgspec.field(default_factory=dict)
 
     def percentile(self, share: float) -> float:
         """The latency within which this share of all stayed."""
@@ -156,29 +158,24 @@ def _begin(platform: Platform, story: Story, account_id: str, profile_id: str) -
 
 
 def _play_a_while(session: GameSession, story: Story, random: Random) -> GameSession:
-    """The session some steps later, at a scene that asks for a choice."""
-    standing: GameSession | None = None
-    wanted = random.randint(0, _LONGEST_HISTORY)
-    for step in range(10 * _LONGEST_HISTORY):
-        scene = story.scene(session.current_scene_id)
-        way = "" if scene is None else rules.way_of(scene)
+    """The session at one of the choices on a way through the story, whichever chance takes."""
+    choices: list[GameSession] = []
+    for _ in range(_LONGEST_WAY):
+        scene, at = story.scene(session.current_scene_id), session.events[-1].at
         assert scene is not None
+        way = rules.way_of(scene)
         if way == "a choice":
-            standing = session
-            if step >= wanted:
-                break
+            choices.append(session)
             asked = Choose(scene_id=scene.id, branch=random.randrange(len(scene.branches)))
-            events = rules.choose(session, story, asked, session.events[-1].at)
+            events = rules.choose(session, story, asked, at)
         elif way == "a roll":
-            value = random.randint(1, rules.D20)
-            events = rules.roll(session, story, Roll(scene_id=scene.id), value, session.events[-1].at)
+            events = rules.roll(session, story, Roll(scene_id=scene.id), random.randint(1, rules.D20), at)
         elif way == "reading on":
-            events = rules.read_on(session, story, ReadOn(scene_id=scene.id), session.events[-1].at)
+            events = rules.read_on(session, story, ReadOn(scene_id=scene.id), at)
         else:
             break
         session = extend(session, events)
-    assert standing is not None, f"{story.id} never asks for a choice"
-    return standing
+    return random.choice(choices)
 
 
 # -- the load -------------------------------------------------------------------------------------------
@@ -215,24 +212,38 @@ class Load:
             return
         measured.latencies.append(time.perf_counter() - due)
         scene: dict[str, Any] | None = answer.body["session"]["currentScene"]
+        measured.endings += answer.body["session"]["status"] == "Completed"
         if scene is not None and scene["step"] == "choose":
             again = Ready(ready.session, scene["id"], len(scene["choices"]), ready.token)
             # Far from the end from which sessions are taken, so that each rests as long as may be.
             self._ready.insert(self._random.randrange(len(self._ready) // 2 + 1), again)
 
 
-def _processor(staged: Stage) -> float:
-    """Seconds that the process which serves has used."""
-    pid = next(process.pid for process in staged.roster.processes if process.name.startswith("api"))
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+def _processors(staged: Stage) -> dict[str, float]:
+    """Seconds that the platform's processes have used so far, by what they are."""
+    used: dict[str, float] = {}
+    names = {
+        process.pid: process.name.rpartition("-")[0] or process.name for process in staged.roster.processes
+    }
+    parents = names.copy()
+    for path in sorted(Path("/proc").glob("[0-9]*/stat"), key=lambda each: int(each.parent.name)):
+        with contextlib.suppress(OSError):
+            fields = path.read_text().rpartition(")")[2].split()
+            pid, parent = int(path.parent.name), int(fields[1])
+            name = names.get(pid) or parents.get(parent)
+            if name is not None:
+                parents[pid] = name
+                used[name] = used.get(name, 0.0) + (int(fields[11]) + int(fields[12])) / _TICKS
+    return used
 
 
 async def _measure(staged: Stage, load: Load, rate: float, seconds: float) -> Measured:
     await load.run(rate, WARM_UP_SECONDS)
-    before = _processor(staged)
+    before = _processors(staged)
     measured = await load.run(rate, seconds)
-    measured.processor = _processor(staged) - before
+    measured.processors = {
+        name: (used - before.get(name, 0.0)) / seconds for name, used in _processors(staged).items()
+    }
     return measured
 
 
@@ -248,11 +259,13 @@ async def _move(admin: AdminClient) -> None:
 def _tell(what: str, measured: Measured) -> bool:
     """Print; whether the limit was kept."""
     count = len(measured.latencies)
-    shares = ((0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (1.0, "max"))
-    figures = ", ".join(f"{name} {measured.percentile(share) * 1000:.1f} ms" for share, name in shares)
+    ranks = ((0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (1.0, "max"))
+    figures = ", ".join(f"{name} {measured.percentile(share) * 1000:.1f} ms" for share, name in ranks)
     p99 = measured.percentile(0.99)
-    print(f"{what:12} {count:,} choices: {figures}; p99 is {p99 / LIMIT_SECONDS:.2f} of the limit", end="; ")
-    print(f"{measured.processor / max(count, 1) * 1000:.1f} ms of a processor each", flush=True)
+    print(f"{what:12} {count:,} choices, {measured.endings:,} of which ended a story")
+    print(f"{'':12} {figures}; p99 is {p99 / LIMIT_SECONDS:.2f} of the limit")
+    shares = ", ".join(f"{name} {share:.0%}" for name, share in measured.processors.items())
+    print(f"{'':12} of one processor: {shares}", flush=True)
     if measured.problems:
         print(f"{what:12} refused: {dict(measured.problems)}")
     return p99 <= LIMIT_SECONDS and not measured.problems

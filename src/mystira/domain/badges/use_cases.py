@@ -15,7 +15,7 @@ from manystore.specifications import Specification, field
 from mystira.domain.badges.model import TIERS, Badge, Tier
 from mystira.domain.ids import MakeId, make_id
 from mystira.domain.profiles.model import BadgeAward, UserBadge, UserProfile
-from mystira.domain.profiles.use_cases import Profiles, award_badge
+from mystira.domain.profiles.use_cases import Profiles, award_badges
 
 Badges = Repository[Badge]
 
@@ -87,8 +87,8 @@ async def award_reached(
     Raises NotFoundError where the profile has gone, and ContendedError.
     """
     there_are = await badges_for(badges, profile.age_group)
-    for badge in reached(there_are, totals, earned_ids(profile.earned_badges)):
-        award = BadgeAward(
+    awards = [
+        BadgeAward(
             badge_configuration_id=badge.id,
             badge_id=badge.id,
             badge_name=badge.title,
@@ -100,7 +100,10 @@ async def award_reached(
             scenario_id=scenario_id,
             image_id=badge.image_id,
         )
-        profile = (await award_badge(profiles, profile.id, award, clock=clock, maker=maker)).value
+        for badge in reached(there_are, totals, earned_ids(profile.earned_badges))
+    ]
+    if awards:
+        profile = (await award_badges(profiles, profile.id, awards, clock=clock, maker=maker)).value
     brought = [each for each in profile.earned_badges if each.game_session_id == session_id]
     return reached(there_are, totals, earned_ids(profile.earned_badges) - earned_ids(brought))
 

@@ -1,5 +1,6 @@
 """What can be done with trackings: keep them, each once. They are never changed."""
 
+import asyncio
 from collections.abc import Sequence
 
 from manystore.repository import Repository
@@ -12,14 +13,20 @@ Trackings = Repository[CompassTracking]
 
 async def keep_trackings(trackings: Trackings, movements: Sequence[CompassTracking]) -> int:
     """Keep the movements of one session, in their order; those that are there stay. Returns how many came."""
-    # They come in order, so where the last one is, all are: the usual case of a repetition costs one read.
-    if not movements or await trackings.get(movements[-1].id) is not None:
+    if not movements:
         return 0
-    kept = 0
-    for movement in movements:
-        try:
-            await create_record(trackings, movement)
-        except AlreadyExistsError:
-            continue
-        kept += 1
-    return kept
+    # The last one comes last: where it is, all are, so that the usual case of a repetition costs one read.
+    *before, last = movements
+    if await trackings.get(last.id) is not None:
+        return 0
+    # Side by side, since a store commits at once what is asked of it at once.
+    kept = await asyncio.gather(*(_keep(trackings, movement) for movement in before))
+    return sum(kept) + await _keep(trackings, last)
+
+
+async def _keep(trackings: Trackings, movement: CompassTracking) -> bool:
+    try:
+        await create_record(trackings, movement)
+    except AlreadyExistsError:
+        return False
+    return True

@@ -1,5 +1,6 @@
 """What can be done with a profile. A profile may point to an account, which must then be there."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -31,6 +32,7 @@ from mystira.domain.records import (
 Profiles = Repository[UserProfile]
 
 _RELEASE_BATCH: Final = 100
+_AWARDED: Final = BadgeAward.__struct_fields__
 
 
 async def create_profile(
@@ -98,15 +100,33 @@ async def award_badge(
 
     Raises NotFoundError, ContendedError.
     """
+    return await award_badges(profiles, profile_id, [award], clock=clock, maker=maker)
+
+
+async def award_badges(
+    profiles: Profiles,
+    profile_id: str,
+    awards: Sequence[BadgeAward],
+    *,
+    clock: Clock,
+    maker: MakeId = make_id,
+) -> Stored[UserProfile]:
+    """Give several badges in one write, each once per badge configuration, in their order.
+
+    Raises NotFoundError, ContendedError.
+    """
     now = clock.now()
-    given = {name: getattr(award, name) for name in BadgeAward.__struct_fields__}
-    badge = UserBadge(id=maker(), earned_at=now, **given)
+    badges = [
+        UserBadge(id=maker(), earned_at=now, **{name: getattr(award, name) for name in _AWARDED})
+        for award in awards
+    ]
 
     def alter(profile: UserProfile) -> UserProfile:
-        earned = {each.badge_configuration_id for each in profile.earned_badges}
-        if badge.badge_configuration_id in earned:
-            return profile
-        return msgspec.structs.replace(profile, earned_badges=[*profile.earned_badges, badge])
+        earned = list(profile.earned_badges)
+        for badge in badges:
+            if all(badge.badge_configuration_id != each.badge_configuration_id for each in earned):
+                earned.append(badge)
+        return msgspec.structs.replace(profile, earned_badges=earned)
 
     return await change_record(profiles, profile_id, alter, now=now)
 

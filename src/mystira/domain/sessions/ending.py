@@ -5,6 +5,7 @@ change log, so that it is done although the process died in between. Each part m
 at a time, and then changes nothing.
 """
 
+import asyncio
 import contextlib
 from typing import Final
 
@@ -42,7 +43,7 @@ async def follow_session(play: Play, record: Record) -> None:
         return
     if session.status is SessionStatus.COMPLETED:
         await settle_end(play, Stored(record.key, record.version, session, record))
-    await keep_trackings(play.trackings, trackings_of(session))
+    await keep_trackings(play.trackings, await _allowed(play, trackings_of(session)))
 
 
 async def settle_end(play: Play, stored: Stored[GameSession]) -> Stored[GameSession]:
@@ -50,13 +51,25 @@ async def settle_end(play: Play, stored: Stored[GameSession]) -> Stored[GameSess
 
     Raises ContendedError, and UnavailableError (manystore.errors); done again, it goes on where it ended.
     """
-    session, brought = stored.value, list[tuple[str, Badge]]()
-    for profile_id in session.profile_ids:
-        brought += [(profile_id, badge) for badge in await _settle_profile(play, session, profile_id)]
+    # Side by side, for somebody waits: neither needs the other, and each may be repeated.
+    brought, _ = await asyncio.gather(
+        _settle_profiles(play, stored.value), _note_in_account(play, stored.value)
+    )
+    return await _name_badges(play, stored, brought)
+
+
+async def _note_in_account(play: Play, session: GameSession) -> None:
     # An account that has gone has nothing to note it in.
     with contextlib.suppress(NotFoundError):
         await complete_scenario(play.accounts, session.account_id, session.scenario_id, clock=play.clock)
-    return await _name_badges(play, stored, brought)
+
+
+async def _settle_profiles(play: Play, session: GameSession) -> list[tuple[str, Badge]]:
+    """The badges that the session brought, each with whose it is."""
+    brought: list[tuple[str, Badge]] = []
+    for profile_id in session.profile_ids:
+        brought += [(profile_id, badge) for badge in await _settle_profile(play, session, profile_id)]
+    return brought
 
 
 async def _settle_profile(play: Play, session: GameSession, profile_id: str) -> list[Badge]:
@@ -120,6 +133,13 @@ async def _name_badges(
         except VersionConflictError:
             stored = await read_record(play.sessions, stored.key)
     raise ContendedError(kind=play.sessions.kind.name, key=stored.key, attempts=ATTEMPTS)
+
+
+async def _allowed(play: Play, movements: list[CompassTracking]) -> list[CompassTracking]:
+    """Those that may be kept: of guests, who are nobody to us, and of profiles that may be tracked."""
+    ids = {each.profile_id for each in movements if each.profile_id is not None}
+    tracked = {profile_id for profile_id in ids if await play.may_track(profile_id)}
+    return [each for each in movements if each.profile_id is None or each.profile_id in tracked]
 
 
 def trackings_of(session: GameSession) -> list[CompassTracking]:
