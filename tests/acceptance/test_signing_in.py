@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 import pytest_asyncio
 import structlog
@@ -152,6 +153,25 @@ async def test_a_role_counts_from_the_next_request_on(api: Api, visitor: httpx.A
         accounts = await visitor.get("/api/v1/accounts", auth=ada.shows)
         found.append((moves.status_code, accounts.status_code))
     assert found == [(403, 403), (200, 403), (403, 403), (200, 200)]
+
+
+async def test_a_super_admin_makes_staff(api: Api, visitor: httpx.AsyncClient) -> None:
+    """By the Admin API, which writes down who gave which role to whom and why, before it counts."""
+    ada, boss = await let_in(api.platform), await let_in(api.platform, role=Role.SUPER_ADMIN)
+    path, asked = f"/admin/api/people/{ada.account_id}/role", {"role": "Admin", "reason": "Writes with us"}
+    assert (await visitor.put(path, json=asked, auth=ada.shows)).status_code == 403
+    given = await visitor.put(path, json=asked, auth=boss.shows)
+    assert given.status_code == 200, given.text
+    assert given.json() == {"accountId": ada.account_id, "role": "Admin", "former": "User"}
+    assert (await visitor.get("/admin/api/moves", auth=ada.shows)).status_code == 200
+    assert (await visitor.put(path, json=asked, auth=ada.shows)).status_code == 403
+    audited = [msgspec.json.decode(each.value) for each in await api.platform.documents.notes("audit/")]
+    noted = [
+        (each["actor"], each["action"], each["reason"])
+        for each in audited
+        if each["subject"] == f"accounts/{ada.account_id}"
+    ]
+    assert noted == [(f"account:{boss.account_id}", "role:Admin", "Writes with us")]
 
 
 async def test_staff_are_written_down_by_their_account(api: Api, visitor: httpx.AsyncClient) -> None:

@@ -33,6 +33,7 @@ app.command("mystira.cli.store:app", name="store", help="Look at records as both
 app.command("mystira.cli.content:app", name="content", help="Check stories; bring content in and out.")
 app.command("mystira.cli.seed:seed", help="Bring in the stories that come with the platform.")
 app.command("mystira.cli.badges:app", name="badges", help="Work out at which sums badges are earned.")
+app.command("mystira.cli.people:app", name="people", help="Say who is staff.")
 app.command("mystira.cli.schema:app", name="schema", help="Bring the tables of PostgreSQL up or down.")
 app.command("mystira.cli.simulate:simulate", help="Let simulated families use a platform, and check it.")
 app.command("mystira.cli.doctor:doctor", help="Check this machine and the platform; say what to mend.")

@@ -149,6 +149,19 @@ class AdminClient:
         )
         return _document(await self._service.ask("GET", path, query=query, headers=self._headers))
 
+    async def account_of(self, email: str) -> str | None:
+        """The id of the account with an e-mail address, whatever its case."""
+        page = (await self._service.ask("GET", "/api/v1/accounts", query={"email": email, "limit": "1"})).body
+        return next((str(item["id"]) for item in page["items"]), None)
+
+    async def set_role(self, account_id: str, role: str, reason: str) -> Document:
+        """Give an account a role, for a reason that is kept."""
+        path, content = (
+            f"/admin/api/people/{quote(account_id, safe='')}/role",
+            {"role": role, "reason": reason},
+        )
+        return _document(await self._service.ask("PUT", path, content=content, headers=self._headers))
+
     async def sweep(self, kind: str, told: Callable[[Document], None] = lambda _: None) -> Document:
         """Clean up a split kind, part by part; `told` hears of what was done so far, which is the answer."""
         path = f"/admin/api/sweep/{quote(kind, safe='')}"

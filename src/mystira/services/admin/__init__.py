@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from mystira.domain.forms import RecordId
 from mystira.gateways.idempotency import IdempotencyKeys
 from mystira.http.service import PathParameter, Service
 from mystira.platform import Platform
@@ -12,6 +13,7 @@ from mystira.services.admin.moves import move_operations
 from mystira.services.admin.queue import queue_operations
 from mystira.services.admin.reactions import reaction_operations
 from mystira.services.admin.rogue_writes import rogue_operations
+from mystira.services.admin.roles import role_operations
 from mystira.services.admin.sweeping import sweep_operations
 
 _DESCRIPTION: Final = (
@@ -37,10 +39,14 @@ def admin_api(platform: Platform, keys: IdempotencyKeys) -> Service:
             *rogue_operations(platform),
             *comparison_operations(platform),
             *sweep_operations(platform),
+            *role_operations(platform),
             *content_operations(platform, keys),
         ),
         path_parameters=PATH_PARAMETERS
         | {
+            "accountId": PathParameter(
+                meaning="The account's id.", form=RecordId, example="01941f29-7c00-7aaa-9aaa-aaaaaaaaaaaa"
+            ),
             "kind": PathParameter(meaning="The kind's name.", form=str, example="accounts"),
             "key": PathParameter(
                 meaning="The record's key.", form=str, example="01941f29-7c00-7aaa-9aaa-aaaaaaaaaaaa"
@@ -60,6 +66,7 @@ def admin_api(platform: Platform, keys: IdempotencyKeys) -> Service:
             "queue": "Changes that a copy could not take yet, or gave up.",
             "reactions": "What follows from changes: awards at the end of a session, for one.",
             "rogue writes": "Writes that were made behind the engine's back, kept until somebody decides.",
+            "people": "Who is staff.",
             "records": "One record as both stores hold it; what split kinds leave behind.",
         },
     )
