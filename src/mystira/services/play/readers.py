@@ -14,6 +14,7 @@ from mystira.domain.errors import MissingParentError, NotFoundError
 from mystira.domain.forms import AgeGroupSpan, ContentId, FilledLine, RecordId
 from mystira.domain.profiles.model import NewProfile, UserBadge, UserProfile
 from mystira.domain.profiles.use_cases import create_profile, read_profile
+from mystira.domain.scores.use_cases import all_scores
 from mystira.domain.sessions.errors import NotEntitledError, TooYoungError
 from mystira.domain.sessions.model import NewPlayer, NewSession, SessionSearch
 from mystira.domain.sessions.reading import list_sessions, read_progress
@@ -101,12 +102,14 @@ class Readers:
         reader, account, desk = await self.reader_of(visit), _account_of(visit), self._desk
         tales = await tales_for(desk.tales, reader.age_group)
         known = await addresses(desk.media, (tale.image for tale in tales))
+        # The account knows what was read as well, but not by whom of the family.
+        read = {score.scenario_id for score in await all_scores(desk.play.scores, reader.id)}
         cards = [
             Card(
                 tale=tale,
                 cover=known.get(tale.image or "") or drawn_cover(tale.id),
                 access=await desk.access(account, tale.id),
-                is_read=tale.id in account.completed_scenario_ids,
+                is_read=tale.id in read,
             )
             for tale in tales
         ]

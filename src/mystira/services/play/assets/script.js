@@ -21,10 +21,9 @@ window.addEventListener("pageshow", (event) => {
 
 // Screen readers tell what changes in a live region, and not what was in it when the page came.
 document.addEventListener("DOMContentLoaded", () => {
-  const news = document.getElementById("news");
   const spoken = document.getElementById("spoken");
-  if (news && spoken) {
-    const words = [...news.querySelectorAll("[data-say]")].map((each) => each.textContent.trim().replace(/\s+/g, " "));
+  const words = [...document.querySelectorAll("[data-say]")].map((each) => each.textContent.trim().replace(/\s+/g, " "));
+  if (spoken && words.length) {
     setTimeout(() => {
       spoken.textContent = words.join(" ");
     }, 400);
