@@ -7,6 +7,7 @@ from collections.abc import Generator
 import httpx
 import msgspec
 
+from manystore.clock import Clock
 from mystira.clients.service_key import find_service_key
 from mystira.clients.service_tokens import BearerToken, Credentials, ServiceCredentials
 from mystira.domain.accounts.model import NewAccount, Role
@@ -31,9 +32,12 @@ class Showing(httpx.Auth):
         yield request
 
 
-def operator(settings: Settings) -> Showing:
-    """Whoever runs the platform of these settings, which has its key already."""
-    return Showing(ServiceCredentials(find_service_key(settings)))
+def operator(settings: Settings, clock: Clock | None = None) -> Showing:
+    """Whoever runs the platform of these settings, which has its key already.
+
+    Tokens hold by the clock of the platform: where that is not the machine's, it is given.
+    """
+    return Showing(ServiceCredentials(find_service_key(settings), clock=clock))
 
 
 class Member(msgspec.Struct, frozen=True):

@@ -69,17 +69,19 @@ async def memory_api(documents: MemoryStore | None = None, clock: Clock | None =
         platform = Platform(settings, documents, tables, node="test", clock=clock or SystemClock())
         outside = memory_outside(platform.clock)
         application = compose(platform, outside, {})
-        async with direct(application, settings) as client:
+        async with direct(application, settings, platform.clock) as client:
             yield Api(platform, application, client, settings, outside)
 
 
-def direct(application: Application, settings: Settings | None = None) -> httpx.AsyncClient:
+def direct(
+    application: Application, settings: Settings | None = None, clock: Clock | None = None
+) -> httpx.AsyncClient:
     """A client that asks the application without a socket, for tests that ask a thousand times.
 
-    It is whoever runs the platform of the settings; without them, nobody.
+    It is whoever runs the platform of the settings, by the platform's clock; without settings, nobody.
     """
     transport = httpx.ASGITransport(application, raise_app_exceptions=False)
-    auth = None if settings is None else operator(settings)
+    auth = None if settings is None else operator(settings, clock)
     return httpx.AsyncClient(transport=transport, base_url="http://localhost", auth=auth)
 
 
