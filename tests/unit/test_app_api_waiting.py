@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from manystore.errors import ThrottledError
-from manystore.placement import Phase, read_state
+from manystore.placement import Phase, beating, read_state
 from manystore.placement.transitions import announce, step, undo
 from manystore.records import Content, Kind, Record
 from manystore.stores.memory import MemoryStore
@@ -30,7 +30,9 @@ async def test_writes_wait_for_a_cut_over_and_reads_do_not(method: str) -> None:
         assert draining is not None
         await api.platform.leases.refresh("accounts")
         before = await written(api)
-        refused = await api.client.request(method, path, json=content, headers={"If-Match": "*"})
+        clock, lease = api.platform.clock, api.settings.lease_seconds
+        async with beating(placement, draining, clock=clock, lease=lease):
+            refused = await api.client.request(method, path, json=content, headers={"If-Match": "*"})
         assert check_problem(refused)["code"] == "draining"
         assert (await api.client.get(f"{ACCOUNTS}/{account['id']}")).json() == account
         assert await written(api) == before
