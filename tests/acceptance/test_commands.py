@@ -1,45 +1,33 @@
-"""The commands against a platform that runs: what they answer, how they end, and that they move records."""
+"""The commands against a platform that runs: what they answer, and how they end."""
 
 import asyncio
 import json
 import signal
 import sys
+import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
-from random import Random
 
-import asyncpg
 import pytest
 import pytest_asyncio
 
-from manystore.stores.sqlite import SqliteStore
 from mystira.clients.service import Service
 from mystira.clients.service_tokens import ServiceCredentials
-from mystira.demonstration.stage import Stage, stage
-from mystira.domain.accounts.kind import ACCOUNTS
+from mystira.demonstration.stage import Stage
 from mystira.placement import PLACEMENT
 from mystira.servers.logs import Log
 from mystira.servers.processes import Program, start
-from mystira.simulation.people import make_former_accounts
+from tests.acceptance.populated import populated
 from tests.commands import command
-from tests.platform_process import gone
 
 pytestmark = pytest.mark.slow
-RECORDS = 300
 
 
 @pytest_asyncio.fixture(scope="module")
 async def up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    """A platform with some former accounts, one pair of which shares an e-mail address."""
-    folder = tmp_path_factory.mktemp("platform") / "data"
-    async with stage(folder) as platform:
-        await platform.up()
-        store = SqliteStore(platform.settings.documents_path)
-        await store.open()
-        await store.adopt(ACCOUNTS, make_former_accounts(Random(1), RECORDS, twins=1))
-        await store.close()
+    """A platform that nobody moves anything of."""
+    async with populated(tmp_path_factory.mktemp("platform") / "data") as platform:
         yield platform
-    await gone(folder)
 
 
 async def test_status_tells_where_everything_is(up: Stage) -> None:
@@ -104,6 +92,22 @@ async def test_the_queue_is_empty_and_what_is_not_there_cannot_be_dropped(up: St
     assert everything.document == {"replayed": 0}
 
 
+async def test_people_are_made_staff_by_their_address(up: Stage) -> None:
+    """Whatever its case; what no account has is no, as is a role that there is not."""
+    async with Service.at(up.roster.address, ServiceCredentials(up.service_key)) as service:
+        email = f"{uuid.uuid4().hex}@example.org"
+        await service.ask("POST", "/api/v1/accounts", content={"email": email})
+    words = ("people", "role", email.upper(), "Admin", "--reason", "a test")
+    given = await command(*words, "--json", folder=up.folder)
+    assert (given.code, given.document["role"], given.document["former"]) == (0, "Admin", "Guest")
+    assert (await command(*words, folder=up.folder)).output.endswith("is Admin now.\n")
+    nobody = ("people", "role", "nobody@example.org", "Admin", "--reason", "a test")
+    assert (await command(*nobody, folder=up.folder)).code == 1
+    assert (
+        await command("people", "role", email, "Wizard", "--reason", "a test", folder=up.folder)
+    ).code == 2
+
+
 async def test_simulated_families_find_nothing_lost(up: Stage) -> None:
     """Traffic from two processes, read back: every acknowledged write is there, and the figures say so."""
     told = await command(
@@ -123,11 +127,14 @@ async def test_interrupted_families_still_report(up: Stage, tmp_path: Path) -> N
     log = Log(tmp_path / "simulate.log")
     words = ("-m", "mystira", "simulate", "--seconds", "60", "--rate", "40", "--json")
     folder = ("--data-folder", str(up.folder))
-    program = Program(name="simulate", command=(sys.executable, *words, *folder))
+    environment = {"TMPDIR": str(tmp_path)}
+    program = Program(name="simulate", command=(sys.executable, *words, *folder), environment=environment)
     process = await start(program, log)
-    await asyncio.sleep(4.0)
-    process.send(signal.SIGINT)
     async with asyncio.timeout(120):
+        while len(_written_by_witnesses(tmp_path)) < 40:
+            assert process.returncode is None, log.path.read_text()
+            await asyncio.sleep(0.1)
+        process.send(signal.SIGINT)
         code = await process.ended()
     log.wait_closed(60.0)
     said = (tmp_path / "simulate.log").read_text()
@@ -137,88 +144,9 @@ async def test_interrupted_families_still_report(up: Stage, tmp_path: Path) -> N
     assert found["witness"]["lost"] == 0
 
 
-async def test_a_move_from_the_command_line(up: Stage) -> None:
-    """Plan finds the twins (1), and with them settled everything up to a cut-over ends with 0."""
-    plan = await command("move", "plan", "accounts", "--json", folder=up.folder)
-    assert plan.code == 1
-    findings = plan.document["result"]["findings"]
-    assert [(finding["problem"], finding["count"]) for finding in findings] == [("not unique", 1)]
-    shown = await command("move", "plan", "accounts", folder=up.folder)
-    assert "give all but one" in shown.output.replace("\n", " ")
-
-    await _settle(up, findings[0]["samples"][0].split(", ")[1])
-    for step in ("plan", "start", "verify", "cut-over", "cut-back"):
-        told = await command("move", step, "accounts", "--json", folder=up.folder)
-        assert told.code == 0, told.output
-    recheck = await command("move", "recheck", "accounts", folder=up.folder)
-    assert recheck.code == 1, "a certificate of a former epoch speaks of nothing"
-    assert (await command("move", "verify", "accounts", folder=up.folder)).code == 0
-    assert (await command("move", "recheck", "accounts", folder=up.folder)).code == 0
-    status = await command("move", "status", "accounts", "--json", folder=up.folder)
-    assert status.document["phase"] == "DualWriteCosmosRead"
-    assert status.document["certificate"].startswith("accounts-")
-
-
-async def _settle(up: Stage, key: str) -> None:
-    async with Service.at(up.roster.address, ServiceCredentials(up.service_key)) as service:
-        answer = await service.ask("GET", f"/api/v1/accounts/{key}")
-        content, headers = {"email": "settled@example.org"}, {"If-Match": answer.etag or ""}
-        await service.ask("PATCH", f"/api/v1/accounts/{key}", content=content, headers=headers)
-
-
-async def _psql(up: Stage, statement: str, *arguments: object) -> None:
-    connection = await asyncpg.connect(up.settings.postgres_url)
-    try:
-        await connection.execute(statement, *arguments)
-    finally:
-        await connection.close()
-
-
-async def _a_former_account(up: Stage) -> str:
-    async with Service.at(up.roster.address, ServiceCredentials(up.service_key)) as service:
-        found = (await service.ask("GET", "/api/v1/accounts", query={"limit": "1"})).body
-    return str(found["items"][0]["id"])
-
-
-async def test_rogue_writes_from_the_command_line(up: Stage) -> None:
-    """What psql did to a copy is listed, compared, found, repaired and decided about; exit codes tell."""
-    key = await _a_former_account(up)
-    nobody = await command("rogue", "list", "accounts", folder=up.folder)
-    assert (nobody.code, "Nobody wrote accounts" in nobody.output) == (0, True)
-    same = await command("store", "compare", "accounts", key, folder=up.folder)
-    assert (same.code, "both agree" in same.output) == (0, True)
-    await _psql(up, "update accounts set display_name = 'Eve' where id = $1::uuid", key)
-    status = await command("move", "status", "accounts", "--json", folder=up.folder)
-    assert status.document["rogueWrites"] == {"documents": 0, "postgres": 1}
-    assert "1 in postgres" in (await command("status", folder=up.folder)).output
-    listed = await command("rogue", "list", "accounts", "--json", folder=up.folder)
-    [rogue] = listed.document
-    assert (rogue["store"], rogue["key"], "Eve" in listed.output) == ("postgres", key, False)
-    assert key in (await command("rogue", "list", "accounts", folder=up.folder)).output
-    reason = ("--reason", "ticket 4711")
-    assert "Eve" in (await command("rogue", "list", "accounts", "--json", *reason, folder=up.folder)).output
-    compare = ("store", "compare", "accounts", key)
-    differing = await command(*compare, *reason, folder=up.folder)
-    assert differing.code == 1
-    assert "postgres is ahead in displayName" in differing.output
-    assert '"Eve"' in differing.output
-    assert "Eve" not in (await command(*compare, folder=up.folder)).output
-    for depth, code in (("versions", 1), ("full", 1)):
-        told = await command("move", "verify", "accounts", "--depth", depth, "--json", folder=up.folder)
-        assert (told.code, told.document["result"]["differences"]) == (code, 1)
-    assert (await command("move", "repair", "accounts", folder=up.folder)).code == 2
-    repair = ("move", "repair", "accounts", *reason)
-    repaired = await command(*repair, "--json", folder=up.folder)
-    assert (repaired.code, repaired.document["result"]["repeated"]) == (0, 1)
-    assert "repeated" in (await command(*repair, folder=up.folder)).output
-    settle = ("rogue", "settle", "accounts", key, str(rogue["version"]), "--store", "postgres")
-    late = await command(*settle, "--keep", "rogue", *reason, folder=up.folder)
-    assert (late.code, "has been replaced since" in late.notes) == (1, True)
-    done = await command(*settle, "--keep", "truth", *reason, folder=up.folder)
-    assert (done.code, "nothing had to be written" in done.output) == (0, True)
-    assert (await command(*settle, "--keep", "truth", *reason, folder=up.folder)).code == 1
-    for depth in ("versions", "full", "since"):
-        assert (await command("move", "verify", "accounts", "--depth", depth, folder=up.folder)).code == 0
+def _written_by_witnesses(folder: Path) -> list[str]:
+    ledgers = folder.glob("mystira-simulate-*/witness-*.jsonl")
+    return [line for ledger in ledgers for line in ledger.read_text().splitlines()]
 
 
 async def test_a_second_platform_in_the_same_folder_is_refused(up: Stage) -> None:
