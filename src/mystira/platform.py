@@ -47,16 +47,13 @@ from mystira.domain.accounts.kind import ACCOUNTS
 from mystira.domain.accounts.model import Account
 from mystira.domain.badges.kind import BADGES
 from mystira.domain.badges.model import Badge
-from mystira.domain.bundles.kind import CONTENT_BUNDLES
-from mystira.domain.bundles.model import ContentBundle
 from mystira.domain.compass.kind import COMPASS_TRACKINGS
 from mystira.domain.compass.model import CompassTracking
+from mystira.domain.consents.kind import PARENTAL_CONSENTS
+from mystira.domain.consents.model import ParentalConsent
+from mystira.domain.consents.tracking import tracking_rule
 from mystira.domain.profiles.kind import USER_PROFILES
 from mystira.domain.profiles.model import UserProfile
-from mystira.domain.purchases.checkout import Checkout
-from mystira.domain.purchases.kind import PURCHASES
-from mystira.domain.purchases.model import Purchase
-from mystira.domain.purchases.payments import Payments
 from mystira.domain.records import Entity
 from mystira.domain.scenarios.kind import SCENARIOS
 from mystira.domain.scenarios.model import Scenario
@@ -162,6 +159,9 @@ class Platform:
             badges=self.repository(Badge, BADGES),
             trackings=self.repository(CompassTracking, COMPASS_TRACKINGS),
             stories=Stories(self.repository(Scenario, SCENARIOS), self.clock),
+            may_track=tracking_rule(
+                self.repository(ParentalConsent, PARENTAL_CONSENTS), self.profiles, self.clock
+            ),
             clock=self.clock,
             dice=random.SystemRandom(),
         )
@@ -202,16 +202,6 @@ class Platform:
         share = settings.shadow_share
         shadow = ShadowReader(placement, share=share, randomness=self._random) if share else None
         return Repository(model, kind, self.leases, self.clock, copying=copying, shadow=shadow)
-
-    def checkout(self, payments: Payments) -> Checkout:
-        """What purchases through a gateway work with."""
-        return Checkout(
-            purchases=self.repository(Purchase, PURCHASES),
-            accounts=self.accounts,
-            bundles=self.repository(ContentBundle, CONTENT_BUNDLES),
-            payments=payments,
-            clock=self.clock,
-        )
 
     def placement(self, kind: str) -> Placement:
         """Where a kind can live. Raises UnknownKindError."""

@@ -21,6 +21,7 @@ from mystira.domain.badges.model import Badge
 from mystira.domain.profiles.model import NewProfile
 from mystira.domain.profiles.use_cases import create_profile
 from mystira.domain.purchases.buying import reserve_bundle
+from mystira.domain.purchases.checkout import checkout_of
 from mystira.domain.purchases.saga import carry_on
 from mystira.domain.sessions.model import NewPlayer, NewSession
 from mystira.domain.sessions.starting import start_session
@@ -39,6 +40,8 @@ OWNED: Final = {
     "profileId": "user_profiles",
     "sessionId": "game_sessions",
     "purchaseId": "purchases",
+    "consentId": "parental_consents",
+    "deletionId": "deletion_requests",
 }
 """Which parts of a path name a record that belongs to an account."""
 
@@ -229,9 +232,25 @@ async def _bundle_for_sale(world: World) -> str:
 
 
 async def _purchase(world: World, account_id: str) -> str:
-    checkout = world.api.platform.checkout(world.api.outside.payments)
+    checkout = checkout_of(world.api.platform, world.api.outside.payments)
     reserved = await reserve_bundle(checkout, account_id, await _bundle_for_sale(world), "EUR")
     return (await carry_on(checkout, reserved.stored.key)).key
+
+
+async def _asked(world: World, account_id: str, what: str) -> str:
+    headers = {"Authorization": _signed(world, "operator", "appApi")}
+    path = f"/api/v1/profiles/{await world.profile_of(account_id)}/{what}"
+    answer = await world.api.client.post(path, headers=headers, json={})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+async def _consent(world: World, account_id: str) -> str:
+    return await _asked(world, account_id, "consents")
+
+
+async def _deletion(world: World, account_id: str) -> str:
+    return await _asked(world, account_id, "deletion-requests")
 
 
 async def _character(world: World, account_id: str) -> str:
@@ -247,6 +266,8 @@ RECORDS: Final[Mapping[str, Callable[[World, str], Awaitable[str]]]] = {
     "profileId": _profile,
     "sessionId": _session,
     "purchaseId": _purchase,
+    "consentId": _consent,
+    "deletionId": _deletion,
     "scenarioId": _story,
     "kind": _same("accounts"),
     "key": _account,

@@ -40,7 +40,7 @@ DECLARED = {
 }
 OPEN = {"signUp", "signIn", "confirmSignIn", "getMedia", "getMediaForever"}
 """What nobody needs to sign in for, by decision: a page shows pictures by their addresses alone."""
-EMPTY = {"listScores"}
+EMPTY = {"listScores", "listConsents", "listDeletions"}
 """Lists of what belongs to a record: where that is not there, they are empty for whoever reaches all."""
 PLACES = ("own", "others'", "absent")
 

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from manystore.errors import UnavailableError
 from mystira.domain.purchases.buying import reserve_bundle
+from mystira.domain.purchases.checkout import checkout_of
 from mystira.domain.purchases.model import PurchaseStatus
 from mystira.domain.purchases.payments import Payment
 from mystira.gateways.outside import Outside
@@ -155,7 +156,7 @@ async def test_what_a_gateway_answers_is_told(api: Api) -> None:
     lost = await open_shop(api, "5.03")
     waiting = (await lost.buy()).json()
     assert waiting["status"] == "Charging"
-    working = asyncio.create_task(keep_selling(api.platform.checkout(api.outside.payments)))
+    working = asyncio.create_task(keep_selling(checkout_of(api.platform, api.outside.payments)))
     try:
         await until(lost, waiting["id"], "Granted")
     finally:
@@ -166,7 +167,7 @@ async def test_what_a_gateway_answers_is_told(api: Api) -> None:
 
 async def test_what_a_dead_process_reserved_is_carried_on(shop: Shop) -> None:
     """A worker finds it a few seconds later; asked for again meanwhile, it is the same purchase."""
-    checkout = shop.family.api.platform.checkout(shop.family.api.outside.payments)
+    checkout = checkout_of(shop.family.api.platform, shop.family.api.outside.payments)
     reserved = await reserve_bundle(checkout, shop.member.account_id, shop.bundle, "EUR")
     assert reserved.stored.value.status is PurchaseStatus.RESERVED
     working = asyncio.create_task(keep_selling(checkout))

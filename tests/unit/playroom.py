@@ -168,6 +168,7 @@ class Playroom:
         self.store = InterruptibleStore("documents")
         self.elsewhere = MemoryStore("tables")
         self.dice = LoadedDice(20)
+        self.untracked: set[str] = set()
         moving_kinds = (ACCOUNTS, USER_PROFILES, GAME_SESSIONS, PLAYER_SCENARIO_SCORES)
         placements = [Placement(kind=kind, source=self.store, target=self.elsewhere) for kind in moving_kinds]
         placements += [Placement.settled(kind, self.store) for kind in (SCENARIOS, BADGES, COMPASS_TRACKINGS)]
@@ -190,8 +191,12 @@ class Playroom:
             stories=Stories(self.scenarios, clock),
             clock=clock,
             dice=self.dice,
+            may_track=self._may_track,
             maker=self.maker,
         )
+
+    async def _may_track(self, profile_id: str) -> bool:
+        return profile_id not in self.untracked
 
     async def tell(self, content: Content) -> None:
         """Put a story on the shelf."""

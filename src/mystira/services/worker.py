@@ -14,7 +14,7 @@ from manystore.errors import ManystoreError
 from manystore.moves.durable import DurableWorkflows
 from manystore.moves.workflows import Workflows
 from manystore.repository import Repository
-from mystira.domain.purchases.checkout import Checkout
+from mystira.domain.purchases.checkout import Checkout, checkout_of
 from mystira.domain.purchases.payments import Payments
 from mystira.domain.purchases.sweeping import sweep_purchases
 from mystira.domain.signing_in.expiry import remove_expired
@@ -33,7 +33,7 @@ async def work_until(stop: asyncio.Event, platform: Platform, payments: Payments
     async with asyncio.TaskGroup() as group:
         working = group.create_task(platform.work(_workflows(platform)), name="worker")
         tidying = group.create_task(keep_tidy(platform), name="tidying")
-        selling = group.create_task(keep_selling(platform.checkout(payments)), name="purchases")
+        selling = group.create_task(keep_selling(checkout_of(platform, payments)), name="purchases")
         stopping = group.create_task(stop.wait(), name="stop")
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
         working.cancel()

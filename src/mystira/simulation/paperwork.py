@@ -22,7 +22,7 @@ from mystira.simulation.names import PEOPLE
 from mystira.simulation.people import SCENARIOS
 
 _MINUTE: Final = 60_000_000
-_CONSENTS: Final = ("Verified",) * 6 + ("Pending", "Pending", "Revoked")
+_CONSENTS: Final = ("Verified",) * 6 + ("Requested", "Requested", "Revoked")
 _PURCHASES: Final = ("Granted",) * 7 + ("Reserved", "Granting", "Refunded")
 _SCOPES: Final = (("play",), ("play", "progress"), ("play", "progress", "sharing"), ())
 
@@ -66,7 +66,7 @@ def make_sign_in(random: Random, account_id: str) -> Document:
 def make_consent(random: Random, profile_id: str, account_id: str, index: int) -> Document:
     """What a parent was asked, and what became of it."""
     asked, status = _moment(random), pick(random, _CONSENTS)
-    answered = None if status == "Pending" else spell(asked + 30 * _MINUTE)
+    answered = None if status == "Requested" else spell(asked + 30 * _MINUTE)
     consent: Document = {
         "id": make_uuid(random),
         "childProfileId": profile_id,
@@ -95,7 +95,7 @@ def make_deletion_request(random: Random, profile_id: str, account_id: str) -> D
         "id": make_uuid(random),
         "childProfileId": profile_id,
         "accountId": account_id,
-        "status": "Completed" if is_done else "Pending",
+        "status": "Completed" if is_done else "Requested",
         "reason": pick(random, (None, "", "We have moved on — thank you! 🌱")),
         "createdAt": spell(asked),
         "updatedAt": spell(asked),

@@ -23,6 +23,9 @@ Sessions = Repository[GameSession]
 MayPlay = Callable[[Account, Scenario], Awaitable[bool]]
 """Whether an account has access to a story; may raise a DomainError instead, which says what would help."""
 
+MayTrack = Callable[[str], Awaitable[bool]]
+"""Whether the movements of the profile of an id may be kept for analytics."""
+
 
 class Play(Struct, frozen=True, kw_only=True):
     """Repositories, stories, a clock, ids, and the dice."""
@@ -36,4 +39,5 @@ class Play(Struct, frozen=True, kw_only=True):
     stories: Stories
     clock: Clock
     dice: random.Random
+    may_track: MayTrack
     maker: MakeId = make_id

@@ -10,9 +10,13 @@ from mystira.domain.bundles.access import require_access
 from mystira.domain.bundles.kind import CONTENT_BUNDLES
 from mystira.domain.bundles.model import ContentBundle
 from mystira.domain.bundles.shelf import Shelf
+from mystira.domain.consents.kind import DELETION_REQUESTS, PARENTAL_CONSENTS
+from mystira.domain.consents.model import DeletionRequest, ParentalConsent, Purpose
+from mystira.domain.consents.use_cases import Guardianship, require_consent
 from mystira.domain.forms import ContentId, RecordId
 from mystira.domain.media.kind import MEDIA_ASSETS
 from mystira.domain.media.model import MediaAsset
+from mystira.domain.purchases.checkout import checkout_of
 from mystira.domain.scenarios.kind import SCENARIOS
 from mystira.domain.scenarios.model import Scenario
 from mystira.domain.signing_in.kind import PENDING_SIGNUPS, SIGN_INS
@@ -28,6 +32,7 @@ from mystira.services.app_api.accounts import account_operations
 from mystira.services.app_api.answers import PREFIX
 from mystira.services.app_api.badges import badge_operations
 from mystira.services.app_api.bundles import bundle_operations
+from mystira.services.app_api.consents import consent_operations
 from mystira.services.app_api.media import Digest, media_operations
 from mystira.services.app_api.owners import profile_owner, require_own_profile
 from mystira.services.app_api.profiles import profile_operations
@@ -76,6 +81,7 @@ def app_api(platform: Platform, outside: Outside, *, service_key: str) -> Servic
             *signing_in_operations(reception, outside, platform.settings),
             *account_operations(platform, keys, reception.sign_ins),
             *profile_operations(platform, keys),
+            *_consent_operations(platform, outside, service_key),
             *_play_operations(platform, keys),
             *_shop_operations(platform, outside),
             *media_operations(platform.repository(MediaAsset, MEDIA_ASSETS), platform.objects),
@@ -94,6 +100,12 @@ def app_api(platform: Platform, outside: Outside, *, service_key: str) -> Servic
             "purchaseId": PathParameter(
                 meaning="The purchase's id.", form=RecordId, example="01941f29-7c00-7eee-9eee-eeeeeeeeeeee"
             ),
+            "consentId": PathParameter(
+                meaning="The consent's id.", form=RecordId, example="01941f29-7c00-7fff-9fff-ffffffffffff"
+            ),
+            "deletionId": PathParameter(
+                meaning="The request's id.", form=RecordId, example="01941f29-7c00-7ddd-9ddd-dddddddddddd"
+            ),
             "mediaId": PathParameter(meaning="The id of the media.", form=ContentId, example="cover"),
             "digest": PathParameter(
                 meaning="The SHA-256 of the bytes, in hexadecimal.", form=Digest, example="0" * 64
@@ -106,6 +118,7 @@ def app_api(platform: Platform, outside: Outside, *, service_key: str) -> Servic
             "signing in": "Coming in by a code that is mailed, and going out again.",
             "accounts": "Who signed up, with settings, a subscription and completed scenarios.",
             "profiles": "Who plays under an account, with the badges earned.",
+            "consents": "What parents allow for their children's profiles.",
             "stories": "What can be played.",
             "media": "Pictures, sounds and films.",
             "purchases": "Bundles and subscriptions, and what was paid for them.",
@@ -132,12 +145,35 @@ def _play_operations(platform: Platform, keys: IdempotencyKeys) -> tuple[Operati
 
 
 def _shop_operations(platform: Platform, outside: Outside) -> tuple[Operation[Any], ...]:
-    checkout = platform.checkout(outside.payments)
+    checkout = checkout_of(platform, outside.payments)
+    consents = platform.repository(ParentalConsent, PARENTAL_CONSENTS)
 
     async def may_buy(account_id: str, profile_id: str) -> None:
-        await require_own_profile(platform.profiles, account_id, profile_id)
+        profile = await require_own_profile(platform.profiles, account_id, profile_id)
+        today = platform.clock.now().date()
+        await require_consent(consents, profile, Purpose.PURCHASES, field="profileId", today=today)
 
     return (
         *bundle_operations(checkout.bundles, checkout.accounts, platform.clock),
         *purchase_operations(checkout, outside.keys, may_buy=may_buy),
+    )
+
+
+def _consent_operations(platform: Platform, outside: Outside, service_key: str) -> tuple[Operation[Any], ...]:
+    guardianship = Guardianship(
+        consents=platform.repository(ParentalConsent, PARENTAL_CONSENTS),
+        deletions=platform.repository(DeletionRequest, DELETION_REQUESTS),
+        accounts=platform.accounts,
+        profiles=platform.profiles,
+        key=service_key,
+        clock=platform.clock,
+        randomness=random.SystemRandom(),
+    )
+    settings = platform.settings
+    return consent_operations(
+        guardianship,
+        outside,
+        profile_owner(platform.profiles),
+        per_email=settings.codes_per_email,
+        tries=settings.confirmations_per_address,
     )

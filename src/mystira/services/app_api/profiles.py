@@ -6,9 +6,14 @@ from typing import Any
 import msgspec
 
 from manystore.repository import Stored
+from mystira.domain.consents.kind import PARENTAL_CONSENTS
+from mystira.domain.consents.model import ParentalConsent
+from mystira.domain.consents.rules import ConsentNeededError, guarded
+from mystira.domain.consents.use_cases import consented
 from mystira.domain.errors import MissingParentError
 from mystira.domain.profiles import use_cases
 from mystira.domain.profiles.model import BadgeAward, NewProfile, ProfileChange, ProfileSearch, UserProfile
+from mystira.domain.records import merge_patch
 from mystira.gateways.idempotency import IdempotencyKeys
 from mystira.http.callers import SIGNED_IN, SUPER_STAFF, Owner
 from mystira.http.etags import etag, expected_version
@@ -33,6 +38,7 @@ class ProfileRoutes:
     def __init__(self, platform: Platform, keys: IdempotencyKeys) -> None:
         self._accounts, self._profiles = platform.accounts, platform.profiles
         self._clock, self._keys = platform.clock, keys
+        self._consents = platform.repository(ParentalConsent, PARENTAL_CONSENTS)
 
     async def create(self, call: Call[NewProfile]) -> Answer:
         """Make a profile, in the caller's account where no other is named."""
@@ -40,6 +46,8 @@ class ProfileRoutes:
         if new.account_id is None and not caller.reaches_all:
             new = msgspec.structs.replace(new, account_id=caller.account_id)
         _require_reach(call, new.account_id)
+        asked = {name: getattr(new, name) for name in NewProfile.__struct_fields__}
+        await self._require_consent(call, None, UserProfile(id="", created_at=self._clock.now(), **asked))
 
         async def make(profile_id: str | None) -> Stored[UserProfile]:
             return await use_cases.create_profile(
@@ -82,6 +90,8 @@ class ProfileRoutes:
             raise ProblemError("not_allowed", detail, path="accountId")
         if isinstance(account_id, str):
             _require_reach(call, account_id)
+        before = (await self._read(call)).value
+        await self._require_consent(call, before, merge_patch(before, call.sent))
         expected = await expected_version(call.demand, lambda: self._read(call))
         changed = await use_cases.change_profile(
             self._profiles,
@@ -92,6 +102,18 @@ class ProfileRoutes:
             expected=expected,
         )
         return show_record(ProfileView, changed)
+
+    async def _require_consent(self, call: Call[Any], before: UserProfile | None, after: UserProfile) -> None:
+        """Raise ConsentNeededError where a parent has to allow it first. Whoever runs the platform is not
+        asked: they answer for having been allowed to.
+        """
+        if call.caller.reaches_all:
+            return
+        today = self._clock.now().date()
+        for each in guarded(before, after, today):
+            # The consent of a child's parent also allows what makes it a child's no longer.
+            if before is None or not await consented(self._consents, before, each.purpose):
+                raise ConsentNeededError(purpose=each.purpose, field=each.field)
 
     async def delete(self, call: Call[Nothing]) -> Answer:
         """Delete a profile with its badges."""
@@ -132,11 +154,14 @@ def _many(routes: ProfileRoutes) -> tuple[Operation[Any], ...]:
             method="POST",
             name="createProfile",
             summary="Make a profile",
-            description="It belongs to the caller's account.",
+            description=(
+                "It belongs to the caller's account. A child's begins with a first name; what else it may "
+                "say of itself, a parent has to allow."
+            ),
             takes=NewProfile,
             handle=routes.create,
             answers={201: ProfileView},
-            refuses=("already_exists", "missing_parent", "not_representable"),
+            refuses=("already_exists", "missing_parent", "consent_needed", "not_representable"),
             keyed=True,
             versioned=True,
             example={"name": "Robin", "ageGroup": "6-9", "preferredThemes": ["forest"]},
@@ -181,7 +206,7 @@ def _one(routes: ProfileRoutes, owner: Owner) -> tuple[Operation[Any], ...]:
             takes=ProfileChange,
             handle=routes.change,
             answers={200: ProfileView},
-            refuses=("not_found", "missing_parent", "contended", "not_representable"),
+            refuses=("not_found", "missing_parent", "consent_needed", "contended", "not_representable"),
             guarded=True,
             versioned=True,
             example={"name": "Robin H.", "pronouns": None},
