@@ -11,12 +11,21 @@ witness.py, invariants.py, scenarios.py   a move while users write, and what mus
 explore.py     many runs: each single fault, pairs, many at random; shrinking what fails
 """
 
-from manystore.testing.simulation.faults import FAULT_KINDS, Fault, FaultKind, Plan, drawn
+from manystore.testing.simulation.explore import (
+    Schedule,
+    explore,
+    first_broken,
+    several,
+    shrink,
+    singles,
+    tell,
+)
+from manystore.testing.simulation.faults import FAULT_KINDS, Fault, FaultKind, Plan
 from manystore.testing.simulation.loop import DeadlockError, FenceError, StalledError, VirtualLoop
 from manystore.testing.simulation.processes import Process, ProcessClock
 from manystore.testing.simulation.scenarios import Move
 from manystore.testing.simulation.simulation import Run, Scenario, Simulation, Violation, run
-from manystore.testing.simulation.stores import LeaseFencedMemory, SimulatedStore
+from manystore.testing.simulation.stores import LeaseFencedMemory, PickyMemory, SimulatedStore
 from manystore.testing.simulation.streams import Streams
 
 __all__ = [
@@ -27,17 +36,24 @@ __all__ = [
     "FenceError",
     "LeaseFencedMemory",
     "Move",
+    "PickyMemory",
     "Plan",
     "Process",
     "ProcessClock",
     "Run",
     "Scenario",
+    "Schedule",
     "SimulatedStore",
     "Simulation",
     "StalledError",
     "Streams",
     "Violation",
     "VirtualLoop",
-    "drawn",
+    "explore",
+    "first_broken",
     "run",
+    "several",
+    "shrink",
+    "singles",
+    "tell",
 ]

@@ -6,7 +6,7 @@ is missed, since some cover for others, and how many faults it takes.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 from unittest import mock
 
@@ -23,7 +23,10 @@ from manystore.records import Record
 from manystore.stores.memory import MemoryStore
 from manystore.stores.store import Applied, Fence, Outcome
 from manystore.testing.model import Safeguard
+from manystore.testing.simulation.explore import several
+from manystore.testing.simulation.faults import FAULT_KINDS, FaultKind
 from manystore.testing.simulation.scenarios import Move
+from manystore.testing.simulation.simulation import Run, run
 
 Switch = Callable[[], contextlib.AbstractContextManager[Any]]
 
@@ -191,17 +194,38 @@ SWITCHES: Final[Mapping[Safeguard, Switch]] = {
     Safeguard.ROGUE_WATCH: _without_rogue_watch,
 }
 
-_LEASED: Final = Move(source="lease", target="lease")
 
-MISSED_IN: Final[Mapping[Safeguard, Move]] = {
-    safeguard: _LEASED
-    if safeguard
-    in (
-        Safeguard.LEASE,
-        Safeguard.LEASE_WAIT,
-        Safeguard.HONEST_ACKNOWLEDGEMENT,
-        Safeguard.REGISTER_FIRST,
-    )
-    else Move(outsider=safeguard is Safeguard.ROGUE_WATCH)
-    for safeguard in Safeguard
+class Missed(msgspec.Struct, frozen=True):
+    """In which move a safeguard is missed, and after which faults (none: without any)."""
+
+    move: Move
+    kinds: tuple[FaultKind, ...] = FAULT_KINDS
+
+
+_FENCED: Final = Move()
+_LEASED: Final = Move(source="lease", target="lease", looks=False, tail=0.05)
+_HASTY: Final = Move(drain_limit=0.02)
+
+MISSED_IN: Final[Mapping[Safeguard, Missed]] = {
+    **dict.fromkeys(Safeguard, Missed(_FENCED)),
+    Safeguard.LEASE: Missed(_LEASED, (FaultKind.FROZEN,)),
+    Safeguard.LEASE_WAIT: Missed(_LEASED, (FaultKind.LOST,)),
+    Safeguard.HONEST_ACKNOWLEDGEMENT: Missed(_LEASED, (FaultKind.LOST,)),
+    Safeguard.REGISTER_FIRST: Missed(_LEASED, (FaultKind.LOST,)),
+    Safeguard.DEAD_LETTER: Missed(Move(picky=True)),
+    Safeguard.COMMIT_BY_COMPARE_AND_SET: Missed(_HASTY, (FaultKind.FROZEN,)),
+    Safeguard.UNDO_BY_COMPARE_AND_SET: Missed(_HASTY, (FaultKind.FROZEN,)),
+    Safeguard.INSTALL_GUARD: Missed(_FENCED, (FaultKind.FROZEN,)),
+    Safeguard.ROGUE_WATCH: Missed(Move(outsider=True)),
 }
+
+
+def miss(safeguard: Safeguard, seeds: Iterable[int]) -> Run | None:
+    """The first run without a safeguard in which something breaks that otherwise holds."""
+    missed = MISSED_IN[safeguard]
+    for seed, faults in several(missed.move, seeds, kinds=missed.kinds):
+        with SWITCHES[safeguard]():
+            found = run(seed, missed.move, faults)
+        if not found.holds and run(seed, missed.move, faults).holds:
+            return found
+    return None

@@ -6,10 +6,10 @@ print(tell(found))
 """
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from manystore.testing.simulation.faults import FAULT_KINDS, Fault, drawn
+from manystore.testing.simulation.faults import FAULT_KINDS, Fault, FaultKind
 from manystore.testing.simulation.simulation import Run, Scenario, run
 
 Schedule = tuple[int, tuple[Fault, ...]]
@@ -29,12 +29,33 @@ def singles(scenario: Scenario, seed: int, *, share: tuple[int, int] = (0, 1)) -
     yield from ((seed, (Fault(call, kind),)) for call in range(which, calls, parts) for kind in FAULT_KINDS)
 
 
-def several(scenario: Scenario, seeds: Iterable[int], *, most: int = 4) -> Iterator[Schedule]:
-    """A schedule for each seed: from none to `most` faults anywhere in the first calls."""
+def several(
+    scenario: Scenario,
+    seeds: Iterable[int],
+    *,
+    most: int = 4,
+    kinds: Sequence[FaultKind] = FAULT_KINDS,
+) -> Iterator[Schedule]:
+    """A schedule for each seed, of none to `most` faults.
+
+    What is called is chosen first, and then which call of it: what happens once in a run is as likely to be
+    struck as what happens a hundred times. With `most` 2 all pairs are as likely as each other in that sense.
+    """
     for seed in seeds:
         choice = random.Random(f"{seed}/faults")  # noqa: S311 - to be repeated, not to be guessed
-        calls = choice.choice((100, 200, 300))
-        yield seed, drawn(choice, choice.randint(0, most), calls)
+        count = choice.randint(0, most)
+        yield seed, _drawn(choice, count, run(seed, scenario).called if count else (), kinds)
+
+
+def _drawn(
+    choice: random.Random, count: int, called: Sequence[str], kinds: Sequence[FaultKind]
+) -> tuple[Fault, ...]:
+    numbers: dict[str, list[int]] = {}
+    for number, name in enumerate(called):
+        numbers.setdefault(name, []).append(number)
+    names = sorted(numbers)
+    faults = {choice.choice(numbers[choice.choice(names)]): choice.choice(kinds) for _ in range(count)}
+    return tuple(Fault(call, faults[call]) for call in sorted(faults))
 
 
 def explore(scenario: Scenario, schedules: Iterable[Schedule]) -> Iterator[Run]:

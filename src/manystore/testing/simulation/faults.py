@@ -1,7 +1,6 @@
 """What can go wrong at a call of an adapter, and which calls it is planned for."""
 
 import enum
-import random
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -51,9 +50,3 @@ class Plan:
     def happens(self, call: int, kind: FaultKind) -> None:
         """Note that it did."""
         self.happened.append(Fault(call, kind))
-
-
-def drawn(randomness: random.Random, count: int, calls: int) -> tuple[Fault, ...]:
-    """Some faults at some of the first calls."""
-    chosen = sorted(randomness.sample(range(calls), min(count, calls)))
-    return tuple(Fault(call, randomness.choice(FAULT_KINDS)) for call in chosen)

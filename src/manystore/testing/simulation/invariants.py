@@ -67,7 +67,7 @@ class Watchman:
             self._simulation.break_invariant("one truth at a time: both stores take themselves for it")
         was, self._truth = self._truth, next((each for each in words if words[each].truth is each), None)
         if was is side and words[side].truth is not side:
-            for difference in self.differences():
+            for difference in self.differences().values():
                 self._simulation.break_invariant(
                     f"no step without agreement: the truth moves, and {difference}"
                 )
@@ -110,14 +110,14 @@ class Watchman:
         """Keys of which some store keeps a rogue write."""
         return {rogue.key for store in self._stores.values() for rogue in store._drawer(self._kind).rogues}
 
-    def differences(self) -> list[str]:
-        """Where both stores do not hold the same, but for what is reported as rogue."""
+    def differences(self) -> dict[str, str]:
+        """Where both stores do not hold the same, by key, but for what is reported as rogue."""
         sides = {side: self.held(side) for side in Side}
-        reported, found = self.reported(), []
+        reported, found = self.reported(), dict[str, str]()
         for key in sorted(sides[Side.SOURCE].keys() | sides[Side.TARGET].keys()):
             here, there = sides[Side.SOURCE].get(key), sides[Side.TARGET].get(key)
             if here != there and key not in reported:
-                found.append(f"{key} is {_told(here)} in the source and {_told(there)} in the target")
+                found[key] = f"{key} is {_told(here)} in the source and {_told(there)} in the target"
         return found
 
     def lag(self, state: State) -> int:

@@ -115,6 +115,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._numbers = itertools.count(1)
         self._labels: dict[str, int] = {}
         self._tasks: dict[int, CountedTask] = {}
+        # Told when rubbish is collected, which is at no certain time: nothing may follow from it.
+        self.set_exception_handler(lambda loop, context: None)
 
     def time(self) -> float:
         """Virtual seconds since the loop was made."""

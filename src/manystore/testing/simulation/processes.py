@@ -56,8 +56,9 @@ class Process:
         await wait(self._loop, seconds)
         await self.stand()
 
-    async def stand(self) -> None:
-        """Return once the process is awake, and never if it is dead."""
+    async def stand(self) -> bool:
+        """Return once the process is awake, and never if it is dead; whether it had been asleep."""
+        was_asleep = self._asleep_until > self._loop.time()
         while self._asleep_until > self._loop.time():
             await wait(self._loop, self._asleep_until - self._loop.time())
         if self._simulation.is_over:
@@ -65,6 +66,7 @@ class Process:
         while self.is_dead:
             # Time-outs of the dead cancel them here; what they would do then comes to nothing either.
             await self._loop.create_future()
+        return was_asleep
 
 
 async def wait(loop: asyncio.AbstractEventLoop, seconds: float) -> None:

@@ -43,7 +43,12 @@ class Simulation:
         self.loop: Final = loop or VirtualLoop()
         self.trace: Final = Trace(self.loop)
         self.latency, self.drift, self.freeze, self.patience = latency, drift, freeze, patience
-        self.calls = 0
+        self.called: list[str] = []
+        """By whom each call was made, and of what."""
+        self.tail = 0.01
+        """The share of calls that are slow."""
+        self.excused: set[str] = set()
+        """Keys of writes that a frozen process had under way, or that arrived after their caller gave up."""
         self.is_over = False
         self._streams = Streams(seed)
         self._lives: dict[str, int] = {}
@@ -61,8 +66,10 @@ class Simulation:
         return Process(self, name, life, drift=self._drifts.uniform(-self.drift, self.drift))
 
     def draw_latency(self) -> float:
-        """Seconds that the next call takes: mostly few, sometimes many."""
+        """Seconds that the next call takes: some take up to fifty times as long as they should."""
         share: float = self._latencies.random()
+        if share > 1 - self.tail:
+            return self.latency * (share - 1 + self.tail) / self.tail * 50
         return self.latency * (0.05 + share * share)
 
     def begins_late(self) -> bool:
@@ -70,10 +77,10 @@ class Simulation:
         late: bool = self._latencies.random() < 0.5
         return late
 
-    def next_call(self) -> tuple[int, FaultKind | None]:
+    def next_call(self, name: str) -> tuple[int, FaultKind | None]:
         """The number of the call that is made now, and what is to befall it."""
-        number = self.calls
-        self.calls += 1
+        number = len(self.called)
+        self.called.append(name)
         return number, self.plan.at(number)
 
     def present(self) -> object:
@@ -95,14 +102,14 @@ class Simulation:
             raise Violation(self._broken[0])
 
     async def until(
-        self, what: str, is_so: Callable[[], bool], *, within: float, every: float = 0.02
+        self, what: Callable[[], str], is_so: Callable[[], bool], *, within: float, every: float = 0.02
     ) -> None:
-        """Wait until something is so. Raises Violation where it is not `within` so many seconds."""
+        """Wait until something is so. Raises Violation with `what` is wrong `within` so many seconds."""
         deadline = self.loop.time() + within
         while not is_so():
             self.check()
             if self.loop.time() >= deadline:
-                raise Violation(f"liveness: {what} was not so within {within:g} s")
+                raise Violation(f"liveness: {what()} after {within:g} s")
             await self.wait(every)
         self.check()
 
@@ -114,10 +121,15 @@ class Run(msgspec.Struct, frozen=True):
     faults: tuple[Fault, ...]
     happened: tuple[Fault, ...]
     violation: str
-    calls: int
+    called: tuple[str, ...]
     seconds: float
     digest: str = ""
     trace: tuple[str, ...] = ()
+
+    @property
+    def calls(self) -> int:
+        """How many calls of stores were made."""
+        return len(self.called)
 
     @property
     def holds(self) -> bool:
@@ -153,7 +165,7 @@ def run(seed: int, scenario: Scenario, faults: tuple[Fault, ...] = (), *, traced
         tuple(faults),
         tuple(simulation.plan.happened),
         violation,
-        simulation.calls,
+        tuple(simulation.called),
         seconds,
         digest,
         lines,

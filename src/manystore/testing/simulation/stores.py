@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from manystore.changes import ChangeBatch, Position
-from manystore.errors import ManystoreError, ThrottledError, UnavailableError
+from manystore.errors import ManystoreError, NotRepresentableError, ThrottledError, UnavailableError
+from manystore.placement import State
 from manystore.records import Content, Kind, Record
 from manystore.specifications import Page, Specification
 from manystore.stores.memory import MemoryStore
@@ -21,6 +22,7 @@ from manystore.stores.store import (
     KeyVersion,
     Note,
     Outcome,
+    Refused,
     RogueWrite,
 )
 from manystore.testing.simulation.faults import FaultKind
@@ -48,18 +50,21 @@ Watch = Callable[[str, str, tuple[Any, ...], Any], None]
 class LeaseFencedMemory(MemoryStore):
     """Looks at the epoch, and then writes: what is under way by then lands under whatever epoch there is.
 
-    What lands where no writes are admitted any more is kept as a rogue write.
+    What lands while the store drains was awaited; what lands later is kept as a rogue write. Looking narrows the time in
+    which that can happen, and no more; without `looks` leases are all there is.
     """
 
     fencing: Fencing = "lease"
 
-    def __init__(self, name: str = "leased") -> None:
+    def __init__(self, name: str = "leased", *, looks: bool = True) -> None:
         super().__init__(name)
+        self._looks = looks
         self._is_landing = False
 
     def look(self, kind: Kind, epoch: int) -> None:
         """What is looked at before a write goes out. Raises StaleEpochError."""
-        super()._check_epoch(kind, self._drawer(kind).fence, epoch)
+        if self._looks:
+            super()._check_epoch(kind, self._drawer(kind).fence, epoch)
 
     async def land(self, method: str, *args: Any, **kwargs: Any) -> Record:
         """A write that went out, and now arrives."""
@@ -69,13 +74,34 @@ class LeaseFencedMemory(MemoryStore):
         finally:
             self._is_landing = False
         fence = self._drawer(args[0]).fence
-        if fence is not None and not fence.admits:
+        if fence is not None and not fence.admits and not _is_draining(fence):
             self.keep_rogue(args[0], record)
         return record
 
     def _check_epoch(self, kind: Kind, fence: Fence | None, epoch: int) -> None:
         if not self._is_landing:
             super()._check_epoch(kind, fence, epoch)
+
+
+def _is_draining(fence: Fence) -> bool:
+    return bool(fence.body) and State.of(fence).draining_to is not None
+
+
+class PickyMemory(MemoryStore):
+    """Refuses records of some keys as a copy, for a reason of its own, until somebody mends that."""
+
+    def __init__(self, name: str = "picky") -> None:
+        super().__init__(name)
+        self.refused: frozenset[str] = frozenset()
+
+    def _apply_one(self, kind: Kind, drawer: Any, record: Record) -> Outcome:
+        if record.key in self.refused and record.version:
+            return Refused(
+                NotRepresentableError(
+                    store=self.name, kind=kind.name, key=record.key, field="marks", reason="it is picky"
+                )
+            )
+        return super()._apply_one(kind, drawer, record)
 
 
 class SimulatedStore:
@@ -100,21 +126,27 @@ class SimulatedStore:
 
     async def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:
         simulation, process = self._simulation, self._process
-        await process.stand()
+        was_asleep = await process.stand()
         if not self._is_open:
             raise UnavailableError(subject=self.name, reason="it is closed")
-        number, fault = simulation.next_call()
+        number, fault = simulation.next_call(f"{process.name.partition('-')[0]} {self.name}.{method}")
         simulation.trace.note(
             number, f"{self.name}.{method}", _subject(args), "" if fault is None else fault.name
         )
+        if method in _WRITES and (was_asleep or fault in (FaultKind.FROZEN, FaultKind.LATE)):
+            simulation.excused.add(args[1])
         if method in _WRITES and isinstance(self.inner, LeaseFencedMemory):
             self.inner.look(args[0], kwargs["epoch"])
         latency = simulation.draw_latency()
         if fault is not None:
             return await self._fail(number, fault, latency, method, args, kwargs)
         if simulation.begins_late():
-            await process.wait(latency)
-            return await self._do(method, args, kwargs)
+            # It has left the process, whatever becomes of that.
+            await wait(simulation.loop, latency)
+            try:
+                return await self._do(method, args, kwargs)
+            finally:
+                await process.stand()
         try:
             result = await self._do(method, args, kwargs)
         except ManystoreError:
