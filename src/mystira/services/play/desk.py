@@ -1,6 +1,5 @@
 """What every page needs, and the way from a request to a page: who visits, whose form it is, what failed."""
 
-import functools
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -10,7 +9,6 @@ import structlog
 from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 from litestar.response.base import ASGIResponse
-from markupsafe import Markup
 from msgspec import Struct
 
 from manystore.errors import DrainingError, UnavailableError
@@ -30,7 +28,7 @@ from mystira.http.operations import Verb, header_of, make_route
 from mystira.http.refusals import refusal
 from mystira.services.play.catalogue import Tales
 from mystira.services.play.rendering import Cookies, page, see_other
-from mystira.services.play.visits import SIGN_IN, TOKEN, ForeignFormError, Visit, read_visit
+from mystira.services.play.visits import SIGN_IN, ForeignFormError, Visit, read_visit
 
 Show = Callable[["Visit"], Awaitable[ASGIResponse]]
 
@@ -131,16 +129,11 @@ class Desk(Struct, frozen=True, kw_only=True):
         """A page for this visit."""
         known = {
             "account": None if visit is None else visit.account,
-            "token": functools.partial(self._token, visit),
+            "form_token": "" if visit is None else visit.form_token(self.reception.key),
             "has_mailbox": self.has_mailbox,
         }
         introduced = () if visit is None else visit.introduced()
         return page(template, known | facts, status=status, cookies=(*introduced, *cookies), headers=headers)
-
-    def _token(self, visit: Visit | None) -> Markup:
-        """What a form carries to be known as ours."""
-        value = "" if visit is None else visit.form_token(self.reception.key)
-        return Markup('<input type="hidden" name="{}" value="{}">').format(TOKEN, value)
 
     def _failed(self, visit: Visit | None, error: Exception) -> ASGIResponse:
         refused = refusal(error)
