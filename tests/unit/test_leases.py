@@ -312,3 +312,48 @@ async def test_a_settled_kind_is_read_once_and_written_ever_after(clock: ManualC
     assert await store.notes("nodes/") == []
     with pytest.raises(DeclarationError, match="lives in one store"):
         await step(placement, state, Phase.DUAL_WRITE_SOURCE_READ)
+
+
+class SlowToRegister(MemoryStore):
+    """Takes no note before it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__("tables")
+        self.may, self.asked = asyncio.Event(), asyncio.Event()
+
+    async def write_note(self, name: str, value: bytes, *, expected: int) -> bool:
+        self.asked.set()
+        await self.may.wait()
+        return await super().write_note(name, value, expected=expected)
+
+
+async def test_what_is_left_of_a_lease_does_not_count_at_a_new_truth(clock: ManualClock) -> None:
+    """A node that read of the new truth, and is not on its register yet, writes there no sooner than it is.
+
+    Whoever drained the new truth meanwhile would not wait for that node.
+    """
+    source, target = MemoryStore("documents"), SlowToRegister()
+    await source.open()
+    await target.open()
+    moving = Placement(kind=PEOPLE, source=source, target=target, initial=Phase.DUAL_WRITE_SOURCE_READ)
+    leases = node(moving, clock)
+    state = await leases.refresh("people")
+    draining = await announce(moving, state, Phase.DUAL_WRITE_TARGET_READ)
+    assert draining is not None
+    assert await commit(moving, draining, Phase.DUAL_WRITE_TARGET_READ, clock.now()) is not None
+    clock.advance(LEASE / 2)
+    refreshing = asyncio.create_task(leases.refresh("people"))
+    await target.asked.wait()
+    entered: list[bool] = []
+
+    async def write() -> None:
+        async with leases.writing("people"):
+            entered.append((await target.note("nodes/people/a")).revision > 0)
+
+    writing = asyncio.create_task(write())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert entered == []
+    target.may.set()
+    await asyncio.gather(refreshing, writing)
+    assert entered == [True]

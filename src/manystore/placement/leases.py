@@ -156,7 +156,12 @@ class Leases:
                 await self._beat(holding, placement.truth(before))
                 holding.beat_at = asked
             heard_by = before.epoch
-            holding.state = state = await read_state(placement, expected=before.truth)
+            state = await read_state(placement, expected=before.truth)
+            if state.truth is not before.truth:
+                # What is left of the lease was the former truth's. This one does not know of this node yet,
+                # and could be drained without waiting for it.
+                holding.good_until = float("-inf")
+            holding.state = state
             if state.epoch == before.epoch:
                 break
         holding.good_until = min(asked, holding.beat_at) + self._lease
