@@ -203,7 +203,7 @@ class Missed(msgspec.Struct, frozen=True):
 
 
 _FENCED: Final = Move()
-_LEASED: Final = Move(source="lease", target="lease", looks=False, tail=0.05)
+_LEASED: Final = Move(source="lease", target="lease", looks=False, tail=0.3)
 _HASTY: Final = Move(drain_limit=0.02)
 
 MISSED_IN: Final[Mapping[Safeguard, Missed]] = {

@@ -50,9 +50,9 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     """What happens: which stores, which steps, how much is written. Times in virtual seconds.
 
     With an `outsider`, somebody writes behind the engine's back in the store that is the copy just then.
-    A target that is `picky` refuses a record until the operator has seen to it. Nodes undo a cut-over that lasts
-    longer than `drain_limit`. Stores that are fenced by leases alone need not even look (`looks`). `tail` is
-    the share of calls that are slow.
+    A target that is `picky` refuses a record until the operator has seen to it. Nodes undo a cut-over that
+    lasts longer than `drain_limit`. Stores that are fenced by leases alone need not even look (`looks`).
+    `tail` is the share of writes that are slow.
     """
 
     source: Fencing = "transaction"
@@ -271,6 +271,9 @@ class Stage:
             return
         side, key = state.truth.other, SHARED[0]
         held = self.watchman.held(side).get(key)
+        if await self.stores[side].fence(THINGS) is None:
+            # Before the move whatever lies there is old data.
+            return
         if held is None or held.content is None:
             return
         marks = [*held.content["marks"], "outsider"]

@@ -46,7 +46,7 @@ class Simulation:
         self.called: list[str] = []
         """By whom each call was made, and of what."""
         self.tail = 0.01
-        """The share of calls that are slow."""
+        """The share of writes that are slow."""
         self.excused: set[str] = set()
         """Keys of writes that a frozen process had under way, or that arrived after their caller gave up."""
         self.is_over = False
@@ -65,11 +65,11 @@ class Simulation:
         life = self._lives[name] = self._lives.get(name, 0) + 1
         return Process(self, name, life, drift=self._drifts.uniform(-self.drift, self.drift))
 
-    def draw_latency(self) -> float:
-        """Seconds that the next call takes: some take up to fifty times as long as they should."""
+    def draw_latency(self, tail: float) -> float:
+        """Seconds that the next call takes: a share of them up to fifty times as many."""
         share: float = self._latencies.random()
-        if share > 1 - self.tail:
-            return self.latency * (share - 1 + self.tail) / self.tail * 50
+        if share > 1 - tail:
+            return self.latency * (share - 1 + tail) / tail * 50
         return self.latency * (0.05 + share * share)
 
     def begins_late(self) -> bool:

@@ -31,6 +31,8 @@ from manystore.testing.simulation.processes import Process, wait
 from manystore.testing.simulation.simulation import Simulation
 
 _RETRY_AFTER: Final = 0.05
+_TAIL: Final = 0.01
+"""The share of calls that are slow, where they write no records."""
 _BATCHES: Final = frozenset({"write_notes", "drop_notes"})
 _REFUSALS: Final = {
     FaultKind.ERROR_BEFORE: "it refused",
@@ -50,8 +52,8 @@ Watch = Callable[[str, str, tuple[Any, ...], Any], None]
 class LeaseFencedMemory(MemoryStore):
     """Looks at the epoch, and then writes: what is under way by then lands under whatever epoch there is.
 
-    What lands while the store drains was awaited; what lands later is kept as a rogue write. Looking narrows the time in
-    which that can happen, and no more; without `looks` leases are all there is.
+    What lands while the store drains was awaited; what lands later is kept as a rogue write. Looking narrows
+    the time in which that can happen, and no more; without `looks` leases are all there is.
     """
 
     fencing: Fencing = "lease"
@@ -137,7 +139,7 @@ class SimulatedStore:
             simulation.excused.add(args[1])
         if method in _WRITES and isinstance(self.inner, LeaseFencedMemory):
             self.inner.look(args[0], kwargs["epoch"])
-        latency = simulation.draw_latency()
+        latency = simulation.draw_latency(simulation.tail if method in _WRITES else _TAIL)
         if fault is not None:
             return await self._fail(number, fault, latency, method, args, kwargs)
         if simulation.begins_late():
