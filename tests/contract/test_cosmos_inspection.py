@@ -3,10 +3,10 @@
 import socket
 
 import pytest
-from mystira.cli.server_checks import check_documents
 
 from manystore.errors import UnavailableError
 from manystore.stores.cosmos.inspection import SUFFICIENT, inspect
+from mystira.cli.server_checks import check_documents
 from mystira.settings import Settings
 from tests.cosmos_server.fixtures import server
 from tests.cosmos_server.process import KEY, CosmosServer
