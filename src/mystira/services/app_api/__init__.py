@@ -48,6 +48,44 @@ _DESCRIPTION: Final = (
     "version that they were made to. Refusals are problem documents whose code never changes its meaning."
 )
 
+_PATH_PARAMETERS: Final = {
+    "accountId": PathParameter(
+        meaning="The account's id.", form=RecordId, example="01941f29-7c00-7aaa-9aaa-aaaaaaaaaaaa"
+    ),
+    "profileId": PathParameter(
+        meaning="The profile's id.", form=RecordId, example="01941f29-7c00-7bbb-9bbb-bbbbbbbbbbbb"
+    ),
+    "scenarioId": PathParameter(meaning="The story's id.", form=ContentId, example="the-lost-lantern"),
+    "bundleId": PathParameter(meaning="The bundle's id.", form=ContentId, example="winter-lights"),
+    "purchaseId": PathParameter(
+        meaning="The purchase's id.", form=RecordId, example="01941f29-7c00-7eee-9eee-eeeeeeeeeeee"
+    ),
+    "consentId": PathParameter(
+        meaning="The consent's id.", form=RecordId, example="01941f29-7c00-7fff-9fff-ffffffffffff"
+    ),
+    "deletionId": PathParameter(
+        meaning="The request's id.", form=RecordId, example="01941f29-7c00-7ddd-9ddd-dddddddddddd"
+    ),
+    "mediaId": PathParameter(meaning="The id of the media.", form=ContentId, example="cover"),
+    "digest": PathParameter(
+        meaning="The SHA-256 of the bytes, in hexadecimal.", form=Digest, example="0" * 64
+    ),
+    "sessionId": PathParameter(
+        meaning="The session's id.", form=RecordId, example="01941f29-7c00-7ccc-9ccc-cccccccccccc"
+    ),
+}
+
+_TAGS: Final = {
+    "signing in": "Coming in by a code that is mailed, and going out again.",
+    "accounts": "Who signed up, with settings, a subscription and completed scenarios.",
+    "profiles": "Who plays under an account, with the badges earned.",
+    "consents": "What parents allow for their children's profiles.",
+    "stories": "What can be played.",
+    "media": "Pictures, sounds and films.",
+    "purchases": "Bundles and subscriptions, and what was paid for them.",
+    "play": "Sessions, step by step; what they came to, and the badges that they brought.",
+}
+
 
 def reception_of(platform: Platform, *, service_key: str) -> Reception:
     """Where people are let in to a platform."""
@@ -86,44 +124,8 @@ def app_api(platform: Platform, outside: Outside, *, service_key: str) -> Servic
             *_shop_operations(platform, outside),
             *media_operations(platform.repository(MediaAsset, MEDIA_ASSETS), platform.objects),
         ),
-        path_parameters={
-            "accountId": PathParameter(
-                meaning="The account's id.", form=RecordId, example="01941f29-7c00-7aaa-9aaa-aaaaaaaaaaaa"
-            ),
-            "profileId": PathParameter(
-                meaning="The profile's id.", form=RecordId, example="01941f29-7c00-7bbb-9bbb-bbbbbbbbbbbb"
-            ),
-            "scenarioId": PathParameter(
-                meaning="The story's id.", form=ContentId, example="the-lost-lantern"
-            ),
-            "bundleId": PathParameter(meaning="The bundle's id.", form=ContentId, example="winter-lights"),
-            "purchaseId": PathParameter(
-                meaning="The purchase's id.", form=RecordId, example="01941f29-7c00-7eee-9eee-eeeeeeeeeeee"
-            ),
-            "consentId": PathParameter(
-                meaning="The consent's id.", form=RecordId, example="01941f29-7c00-7fff-9fff-ffffffffffff"
-            ),
-            "deletionId": PathParameter(
-                meaning="The request's id.", form=RecordId, example="01941f29-7c00-7ddd-9ddd-dddddddddddd"
-            ),
-            "mediaId": PathParameter(meaning="The id of the media.", form=ContentId, example="cover"),
-            "digest": PathParameter(
-                meaning="The SHA-256 of the bytes, in hexadecimal.", form=Digest, example="0" * 64
-            ),
-            "sessionId": PathParameter(
-                meaning="The session's id.", form=RecordId, example="01941f29-7c00-7ccc-9ccc-cccccccccccc"
-            ),
-        },
-        tags={
-            "signing in": "Coming in by a code that is mailed, and going out again.",
-            "accounts": "Who signed up, with settings, a subscription and completed scenarios.",
-            "profiles": "Who plays under an account, with the badges earned.",
-            "consents": "What parents allow for their children's profiles.",
-            "stories": "What can be played.",
-            "media": "Pictures, sounds and films.",
-            "purchases": "Bundles and subscriptions, and what was paid for them.",
-            "play": "Sessions, step by step; what they came to, and the badges that they brought.",
-        },
+        path_parameters=_PATH_PARAMETERS,
+        tags=_TAGS,
     )
 
 

@@ -180,10 +180,14 @@ def consent_operations(
 
     consent = Owner(kind="parental_consents", parameter="consentId", find=of_consent)
     deletion = Owner(kind="deletion_requests", parameter="deletionId", find=of_deletion)
-    return (*_consents(routes, profile, consent), *_deletions(routes, profile, deletion))
+    return (
+        *_asking(routes, profile),
+        *_answering(routes, consent),
+        *_deletions(routes, profile, deletion),
+    )
 
 
-def _consents(routes: ConsentRoutes, profile: Owner, consent: Owner) -> tuple[Operation[Any], ...]:
+def _asking(routes: ConsentRoutes, profile: Owner) -> tuple[Operation[Any], ...]:
     operation = functools.partial(Operation, tag="consents", allows=SIGNED_IN)
     return (
         operation(
@@ -216,6 +220,12 @@ def _consents(routes: ConsentRoutes, profile: Owner, consent: Owner) -> tuple[Op
             refuses=("not_found", "invalid_continuation"),
             owner=profile,
         ),
+    )
+
+
+def _answering(routes: ConsentRoutes, consent: Owner) -> tuple[Operation[Any], ...]:
+    operation = functools.partial(Operation, tag="consents", allows=SIGNED_IN)
+    return (
         operation(
             method="GET",
             path="/consents/{consentId}",

@@ -72,32 +72,52 @@ class ScenarioSearch(Struct, frozen=True, kw_only=True, rename="camel", forbid_u
     continuation: Annotated[str, Meta(max_length=4096)] | None = None
 
 
-def scenario_operations(
-    summaries: Repository[ScenarioSummary], stories: Stories, shelf: Shelf, accounts: Accounts, clock: Clock
-) -> tuple[Operation[Any], ...]:
-    """What can be asked about stories."""
+class ScenarioRoutes:
+    """What each operation on stories does."""
 
-    async def search(call: Call[ScenarioSearch]) -> Answer:
-        found = await summaries.find(_specification(call.sent))
-        subscription, bundles = await subscription_of(accounts, call.caller), await shelf.bundles()
+    def __init__(
+        self,
+        summaries: Repository[ScenarioSummary],
+        stories: Stories,
+        shelf: Shelf,
+        accounts: Accounts,
+        clock: Clock,
+    ) -> None:
+        self._summaries, self._stories, self._shelf = summaries, stories, shelf
+        self._accounts, self._clock = accounts, clock
+
+    async def search(self, call: Call[ScenarioSearch]) -> Answer:
+        """A page of stories, with what the caller has access to."""
+        found = await self._summaries.find(_specification(call.sent))
+        subscription, bundles = (
+            await subscription_of(self._accounts, call.caller),
+            await self._shelf.bundles(),
+        )
         items = [
             ScenarioItem(
                 **msgspec.structs.asdict(stored.value),
                 etag=etag(stored.version),
-                access=story_access(subscription, stored.key, bundles, clock.now()),
+                access=story_access(subscription, stored.key, bundles, self._clock.now()),
             )
             for stored in found.items
         ]
         return show(Page(items=items, continuation=found.continuation))
 
-    async def read(call: Call[Nothing]) -> Answer:
-        story = await stories.story(call.path["scenarioId"])
+    async def read(self, call: Call[Nothing]) -> Answer:
+        """One story."""
+        story = await self._stories.story(call.path["scenarioId"])
         if not story.scenario.is_active:
             raise NotFoundError(kind="scenarios", key=story.id)
         if call.knows(story.version):
             return show_unchanged(story.version)
         return show_version(_view(story), story.version)
 
+
+def scenario_operations(
+    summaries: Repository[ScenarioSummary], stories: Stories, shelf: Shelf, accounts: Accounts, clock: Clock
+) -> tuple[Operation[Any], ...]:
+    """What can be asked about stories."""
+    routes = ScenarioRoutes(summaries, stories, shelf, accounts, clock)
     return (
         Operation(
             method="GET",
@@ -110,7 +130,7 @@ def scenario_operations(
                 "caller's account has no access to is listed as well, and says so."
             ),
             takes=ScenarioSearch,
-            handle=search,
+            handle=routes.search,
             answers={200: Page[ScenarioItem]},
             refuses=("invalid_continuation",),
             allows=SIGNED_IN,
@@ -122,7 +142,7 @@ def scenario_operations(
             name="getScenario",
             summary="Read what a story is about, and who is in it",
             takes=Nothing,
-            handle=read,
+            handle=routes.read,
             answers={200: ScenarioView},
             refuses=("not_found",),
             allows=SIGNED_IN,
