@@ -14,8 +14,9 @@ from pathlib import Path
 import msgspec
 
 from mystira.clients.service_tokens import ServiceCredentials
+from mystira.simulation.carrying_out import make_traffic
 from mystira.simulation.processes import KEY_VARIABLE
-from mystira.simulation.traffic import Orders, Tally, make_traffic
+from mystira.simulation.traffic import Orders, Tally
 
 
 def _decode_path(declared: type, value: object) -> object:

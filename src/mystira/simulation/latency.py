@@ -48,12 +48,12 @@ class Milliseconds(msgspec.Struct, frozen=True, kw_only=True):
 
     count: int
     p50: float
-    p95: float
+    p90: float
     p99: float
     max: float
 
     @classmethod
     def of(cls, latencies: Latencies) -> Self:
         """The figures of a histogram."""
-        p50, p95, p99 = (round(latencies.percentile(share) * 1000, 2) for share in (0.5, 0.95, 0.99))
-        return cls(count=latencies.count, p50=p50, p95=p95, p99=p99, max=round(latencies.longest * 1000, 2))
+        p50, p90, p99 = (round(latencies.percentile(share) * 1000, 2) for share in (0.5, 0.9, 0.99))
+        return cls(count=latencies.count, p50=p50, p90=p90, p99=p99, max=round(latencies.longest * 1000, 2))

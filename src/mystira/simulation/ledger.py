@@ -69,7 +69,7 @@ class Ledger:
             os.close(self._file)
             self._file = None
 
-    def write(self, *entries: Entry) -> None:
+    def write(self, *entries: msgspec.Struct) -> None:
         """Add entries. When this returns they outlive this process, whatever signal ends it."""
         if self._file is None:
             raise RuntimeError(f"Ledger {self.path} is written before it was opened")

@@ -13,7 +13,7 @@ import msgspec
 
 from mystira.servers.logs import Log
 from mystira.servers.processes import Process, Program, start
-from mystira.simulation.traffic import Orders, Tally
+from mystira.simulation.traffic import Load, Orders, Tally
 
 _STOPPING: Final = ((signal.SIGTERM, 30.0),)
 _REPORT_LIMIT: Final = 4 * 1024 * 1024
@@ -147,6 +147,7 @@ def share_out(
     processes: int,
     seed: int,
     former: Sequence[str] = (),
+    load: Load = "records",
 ) -> list[Orders]:
     """Orders that together make the rate; each former account is in the hands of one process alone."""
     return [
@@ -159,6 +160,7 @@ def share_out(
             run=run,
             ledger=folder / f"witness-{number}.jsonl",
             former=tuple(former[number - 1 :: processes]),
+            load=load,
         )
         for number in range(1, processes + 1)
     ]

@@ -42,10 +42,12 @@ class Asks(Protocol):
 class Experience(msgspec.Struct):
     """How one intent fared: attempts, seconds spent waiting because the platform asked for it, and its end.
 
-    `problem` is the code of the last refusal; empty where it came to the end that was wanted.
+    `problem` is the code of the last refusal; empty where it came to the end that was wanted. `faults` counts
+    answers that are promised never to be given (500).
     """
 
     attempts: int = 0
+    faults: int = 0
     waited: float = 0.0
     problem: str = ""
 

@@ -8,16 +8,13 @@ have kept a second's worth of people waiting, instead of one (what is called coo
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
 from manystore.clock import SystemClock
-from mystira.clients.service import Service
-from mystira.clients.service_tokens import Credentials
 from mystira.simulation.families import Family
 from mystira.simulation.latency import Latencies
 from mystira.simulation.ledger import Ledger
@@ -28,6 +25,10 @@ MOST_AT_ONCE: Final = 500
 _NEW_FAMILIES: Final = 0.15
 """Share of arrivals that are sign-ups as long as there are fewer families than wanted."""
 _SETTLE_SECONDS: Final = 20.0
+
+
+Load = Literal["play", "records"]
+"""What is done: families that play, by tokens of their own, or accounts and profiles that change at speed."""
 
 
 class Orders(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +46,7 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     ledger: Path
     families: int = 400
     former: tuple[str, ...] = ()
+    load: Load = "records"
 
 
 class Tally(msgspec.Struct):
@@ -56,6 +58,7 @@ class Tally(msgspec.Struct):
     reads: Latencies = msgspec.field(default_factory=Latencies)
     requests: int = 0
     repeated: int = 0
+    faults: int = 0
     turned_away: int = 0
     waited: float = 0.0
     seconds: float = 0.0
@@ -70,6 +73,7 @@ class Tally(msgspec.Struct):
         self.reads.merge(other.reads)
         self.requests += other.requests
         self.repeated += other.repeated
+        self.faults += other.faults
         self.turned_away += other.turned_away
         self.waited += other.waited
         self.seconds = max(self.seconds, other.seconds)
@@ -97,7 +101,7 @@ class Traffic:
             due += self._random.expovariate(self._orders.rate)
             if due >= end:
                 break
-            if (wait := due - time.monotonic()) > 0 and await _is_set_within(stop, wait):
+            if (wait := due - time.monotonic()) > 0 and await is_set_within(stop, wait):
                 break
             self._arrive(due)
         self.tally.seconds = time.monotonic() - began
@@ -154,31 +158,10 @@ class Traffic:
             task.cancel()
 
 
-async def _is_set_within(stop: asyncio.Event, seconds: float) -> bool:
+async def is_set_within(stop: asyncio.Event, seconds: float) -> bool:
+    """Wait so long; whether it was set meanwhile."""
     try:
         async with asyncio.timeout(seconds):
             return await stop.wait()
     except TimeoutError:
         return False
-
-
-async def make_traffic(
-    orders: Orders, credentials: Credentials, stop: asyncio.Event, tell: Callable[[Tally], None]
-) -> Tally:
-    """Carry out orders in this process; `tell` hears four times a second how it goes."""
-    with Ledger(orders.ledger) as ledger:
-        async with Service.at(orders.url, credentials) as service:
-            traffic = Traffic(orders, service, ledger)
-            telling = asyncio.create_task(_tell_often(traffic, tell))
-            try:
-                await traffic.run(stop)
-            finally:
-                telling.cancel()
-                await asyncio.gather(telling, return_exceptions=True)
-            return traffic.tally
-
-
-async def _tell_often(traffic: Traffic, tell: Callable[[Tally], None]) -> None:
-    while True:
-        await asyncio.sleep(0.25)
-        tell(traffic.tally)
