@@ -239,6 +239,27 @@ async def test_a_story_that_is_sold_is_begun_by_nobody_who_has_not_got_it(stage:
         assert (await visitor.get(f"/play/readers/{reader.profile_id}/stories/none")).status_code == 404
 
 
+async def test_a_child_has_a_first_name_and_no_more(stage: Theatre) -> None:
+    """As long as no parent has allowed it; for grown-ups two words are a name. What is wrong makes nobody."""
+    reader = await stage.reader()
+    async with _visitor(stage, reader) as visitor:
+        token = _form((await visitor.get("/play/readers/new")).text)["form_token"]
+        for name, age, complaint in (
+            ("Robin Miller", "6-9", "For a child, one word is enough"),
+            ("", "6-9", "Please give a name"),
+            ("Robin", "0-200", "Please choose how old you are."),
+        ):
+            sent = {"form_token": token, "name": name, "age": age}
+            answer = await visitor.post("/play/readers/new", data=sent)
+            assert answer.status_code == 422
+            assert complaint in answer.text
+        assert (await visitor.get("/play")).text.count('class="card reader"') == 2
+        sent = {"form_token": token, "name": "Ada Miller", "age": "19-150"}
+        answer = await visitor.post("/play/readers/new", data=sent)
+        assert answer.status_code == 303
+        assert "Ada Miller’s shelf" in (await visitor.get(answer.headers["location"])).text
+
+
 async def test_cookies_are_for_these_pages_alone(stage: Theatre) -> None:
     """No script reads them, no other site sends them along; over https they go over nothing else."""
     application = stage.api.application

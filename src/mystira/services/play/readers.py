@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from mystira.domain.accounts.model import Account
 from mystira.domain.bundles.access import Access
+from mystira.domain.consents.rules import guarded
 from mystira.domain.errors import MissingParentError, NotFoundError
 from mystira.domain.forms import AgeGroupSpan, ContentId, FilledLine, RecordId
 from mystira.domain.profiles.model import NewProfile, UserBadge, UserProfile
@@ -33,6 +34,7 @@ AGES: Final = {
     "19-150": "Grown-up",
 }
 _NAME: Final = "Please give a name: a first name or a nickname is enough."
+_ONE_WORD: Final = "For a child, one word is enough: a first name or a nickname."
 _AGE: Final = "Please choose how old you are."
 _MOST_BEGUN: Final = 12
 
@@ -87,6 +89,11 @@ class Readers:
             return self._form(visit, name=name, age=age, complaints=complaints, status=status)
         play, account = self._desk.play, _account_of(visit)
         new = NewProfile(name=name, account_id=account.id, age_group=age, has_completed_onboarding=True)
+        now = play.clock.now()
+        # Whether a child may be shown by more than a first name is a parent's to say, and not said here.
+        if any(guarded(None, UserProfile(id="", created_at=now, name=name, age_group=age), now.date())):
+            status, complaints = HTTPStatus.UNPROCESSABLE_ENTITY, {"name": _ONE_WORD}
+            return self._form(visit, name=name, age=age, complaints=complaints, status=status)
         made = await create_profile(play.profiles, play.accounts, new, clock=play.clock, maker=play.maker)
         return see_other(f"{HOME}/readers/{made.key}")
 
