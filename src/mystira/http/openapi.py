@@ -30,17 +30,23 @@ _ETAG: Final = {
     "schema": {"type": "string", "pattern": '^"[0-9]+"$'},
     "example": '"3"',
 }
+_DEMAND: Final = {"type": "string", "pattern": r'^(\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$'}
 _REQUEST_HEADERS: Final[dict[str, Document]] = {
-    "X-Correlation-Id": _CORRELATION,
+    # Of another form it is passed over, which is no reason to refuse what was asked.
+    "X-Correlation-Id": {
+        "description": "What finds this request in the logs; passed over where it has not the answer's form.",
+        "schema": {"type": "string"},
+        "example": _CORRELATION["example"],
+    },
     "If-Match": {
         "required": True,
         "description": "The ETag of the version that the change was made to; `*` for any.",
-        "schema": {"type": "string"},
+        "schema": _DEMAND,
         "example": '"3"',
     },
     "If-None-Match": {
         "description": "The ETag that the caller has already; 304 while it still stands.",
-        "schema": {"type": "string"},
+        "schema": _DEMAND,
         "example": '"2"',
     },
     "Range": {
@@ -295,7 +301,11 @@ def _headers(operation: Operation[Any]) -> Iterator[Document]:
     }
     for name, is_taken in wanted.items():
         if is_taken:
-            yield {"name": name, "in": "header", **_REQUEST_HEADERS[name]}
+            described = _REQUEST_HEADERS[name]
+            if operation.is_ranged and name == "If-None-Match":
+                # Of bytes, what is no ETag matches none.
+                described = described | {"schema": {"type": "string"}}
+            yield {"name": name, "in": "header", **described}
 
 
 def _answers(operation: Operation[Any], drawn: dict[Any, Any]) -> Iterator[tuple[str, Document]]:

@@ -13,6 +13,7 @@ anybody whom `allows` and `owner` keep out; those learn nothing, not even whethe
 well-formed.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, Final, Generic, Literal, TypeVar
@@ -34,6 +35,7 @@ from mystira.http.callers import (
     require_owner,
 )
 from mystira.http.etags import Demand, etag, read_demand, require
+from mystira.http.problems import ProblemError
 from mystira.http.queries import Nothing, QueryReader
 from mystira.http.transfers import Download, Received, Upload, received
 
@@ -48,6 +50,7 @@ PRIVATE: Final = "private, no-cache"
 """For records: whoever asked may keep it, and asks each time whether it still holds."""
 NOT_KEPT: Final = "no-store"
 
+_ACTOR: Final = re.compile(r"[A-Za-z0-9@._:+-]{1,100}")
 _OF_BODIES: Final = ("content-type", "content-encoding", "content-length")
 _encode = msgspec.json.Encoder().encode
 
@@ -175,6 +178,8 @@ class Operation(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
             caller = await require_caller(allows, authenticate, shown, audience=audience)
             if self.owner is not None:
                 await require_owner(self.owner, caller, path)
+            if self.names_actor:
+                _check_actor(headers)
             address = (scope.get("client") or ("",))[0]
             sent, is_head = await read(request), scope["method"] == "HEAD"
             if self.uploads is None:
@@ -215,6 +220,14 @@ class Operation(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
             return bodies.read(body)
 
         return read
+
+
+def _check_actor(headers: Iterable[tuple[bytes, bytes]]) -> None:
+    # Also where somebody is signed in, whose name is not taken from here: what is told of it holds for all.
+    actor = header_of(headers, b"x-actor")
+    if actor is not None and not _ACTOR.fullmatch(actor):
+        detail = "X-Actor names one person or program: letters, digits and @._:+- alone, at most 100."
+        raise ProblemError("invalid_header", detail, path="X-Actor")
 
 
 def make_route(

@@ -9,8 +9,10 @@ from mystira.domain.accounts.model import Role
 from mystira.domain.forms import EmailAddress, FilledLine, RecordId
 from mystira.domain.records import Entity
 
-CodeText = Annotated[str, Meta(min_length=8, max_length=32, pattern=r"^[0-9A-Za-z -]+(?![\s\S])")]
-"""A code as it was typed, in capitals or not, with or without a hyphen."""
+CodeText = Annotated[
+    str, Meta(min_length=8, max_length=32, pattern=r"^[ -]*([0-9A-TV-Za-tv-z][ -]*){8}(?![\s\S])")
+]
+"""A code as it was typed, in capitals or not, with or without a hyphen; there is no U in any."""
 
 
 class PendingSignup(Entity, frozen=True, kw_only=True, rename="camel"):
