@@ -253,7 +253,10 @@ async def test_a_head_is_held_to_the_same_as_a_get(world: World) -> None:
 
 
 async def test_every_route_of_the_application_is_in_the_matrix(world: World) -> None:
-    """There is no way in but those that are declared, health, the mailbox and the documents."""
+    """There is no way in but those that are declared, health, the documents, and the pages to play.
+
+    The pages know visitors by cookies; whose things they show is tested in a browser (tests/browser).
+    """
     outside = type(world.api.outside)(
         keys=world.api.outside.keys, limits=world.api.outside.limits, outgoing=world.api.outside.outgoing
     )
@@ -262,5 +265,7 @@ async def test_every_route_of_the_application_is_in_the_matrix(world: World) -> 
     known |= {"/health/live", "/health/ready"}
     known |= {f"{service.prefix}/{page}" for service in services() for page in ("docs", "openapi.json")}
     routes = {route.path_format for route in application._application.routes}
-    assert routes == known
+    pages = {path for path in routes if path == "/play" or path.startswith("/play/")}
+    assert pages
+    assert routes - pages == known
     assert len(SIGNED_IN.roles) == 4
