@@ -61,7 +61,7 @@ async def test_families_and_a_move_there_and_back(up: Stage, direct_url: str) ->
     for step in ("plan", "start", "verify", "cut-over"):
         told = await command("move", step, "accounts", "--json", folder=up.folder)
         assert told.code == 0, told.output + told.notes
-    load = ("simulate", "--rate", "40", "--seconds", "2", "--processes", "1", "--json")
+    load = ("simulate", "--load", "records", "--rate", "40", "--seconds", "2", "--processes", "1", "--json")
     told = await command(*load, folder=up.folder)
     assert told.code == 0, told.output + told.notes
     assert (told.document["witness"]["lost"], told.document["witness"]["divergent"]) == (0, 0)

@@ -26,7 +26,7 @@ from mystira.clients.errors import ProblemError
 from mystira.clients.service import Service
 from mystira.clients.service_key import find_service_key
 from mystira.settings import load_settings
-from mystira.simulation.judgement import Judge, Testimony
+from mystira.simulation.judgement import Judge, Hearing
 from mystira.simulation.latency import Milliseconds
 from mystira.simulation.ledger import read_ledgers
 from mystira.simulation.notes import read_notes
@@ -170,9 +170,9 @@ async def _compare(service: Service, traffic: TrafficProcesses, json: bool) -> T
 
 
 async def _judge(service: Service, traffic: TrafficProcesses, json: bool) -> Tally:
-    testimony = await asyncio.to_thread(lambda: Testimony(read_notes(traffic.ledgers)))
+    hearing = await asyncio.to_thread(lambda: Hearing(read_notes(traffic.ledgers)))
     with bar("looking at everything", quiet=json) as show:
-        return await Judge(service, testimony).judge(show)
+        return await Judge(service, hearing).judge(show)
 
 
 def _pause_of(traffic: TrafficProcesses) -> float:

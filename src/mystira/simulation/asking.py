@@ -85,7 +85,11 @@ class Asker:
 
     def _refuse(self, ask: Ask, problem: ProblemError, *, is_unclear: bool) -> str:
         """Take in a refusal that will not pass; the code of the problem, where it is one."""
-        if problem.code in ask.accepts or (is_unclear and problem.code in ask.resolves):
+        if is_unclear and problem.code in ask.resolves:
+            self._ledger.write(*ask.doubts)
+            ask.refused(problem.code)
+            return ""
+        if problem.code in ask.accepts:
             ask.refused(problem.code)
             return ""
         if problem.code in ask.resolves:

@@ -83,8 +83,9 @@ class Household:
             path=f"{API}/sign-ins/confirm",
             content={"requestId": self._request, "code": self._code},
             take=self._take_token,
-            accepts=("code_void",),
-            refused=lambda _: self._forget_code(),
+            # The letter in hand may be an older one, where the newest is still on its way.
+            accepts=("code_void", "wrong_code"),
+            refused=self._mistype,
         )
 
     def _ask_for_code(self) -> Ask:
@@ -107,6 +108,11 @@ class Household:
 
     def _give_up(self) -> None:
         self.has_left = True
+
+    def _mistype(self, code: str) -> None:
+        self._code = ""
+        if code == "code_void":
+            self._request = ""
 
     def _forget_code(self) -> None:
         self._request = self._code = ""

@@ -34,7 +34,7 @@ class Played(msgspec.Struct):
     is_doubtful: bool = False
 
 
-class Testimony:
+class Hearing:
     """All that the notes say, together."""
 
     def __init__(self, notes: Iterable[Note]) -> None:
@@ -96,9 +96,9 @@ class Testimony:
 class Judge:
     """Reads back through the App API what the households were told, as whoever runs the platform."""
 
-    def __init__(self, service: Asks, testimony: Testimony) -> None:
-        self._service, self._told = service, testimony
-        self._findings: list[Finding] = list(testimony.contradictions)
+    def __init__(self, service: Asks, hearing: Hearing) -> None:
+        self._service, self._told = service, hearing
+        self._findings: list[Finding] = list(hearing.contradictions)
 
     async def judge(self, tell: Callable[[int, int], None] = lambda *_: None) -> Tally:
         """The conclusion. Raises UnreachableError and ProblemError."""
