@@ -111,7 +111,8 @@ async def test_people_are_made_staff_by_their_address(up: Stage) -> None:
 async def test_simulated_families_find_nothing_lost(up: Stage) -> None:
     """Traffic from two processes, read back: every acknowledged write is there, and the figures say so."""
     told = await command(
-        *("simulate", "--rate", "60", "--seconds", "3", "--processes", "2", "--json"), folder=up.folder
+        *("simulate", "--load", "records", "--rate", "60", "--seconds", "3", "--processes", "2", "--json"),
+        folder=up.folder,
     )
     found = told.document
     assert told.code == 0, found
@@ -125,7 +126,7 @@ async def test_simulated_families_find_nothing_lost(up: Stage) -> None:
 async def test_interrupted_families_still_report(up: Stage, tmp_path: Path) -> None:
     """Ctrl-C ends the load, not the report: 130, one document, nothing lost."""
     log = Log(tmp_path / "simulate.log")
-    words = ("-m", "mystira", "simulate", "--seconds", "60", "--rate", "40", "--json")
+    words = ("-m", "mystira", "simulate", "--load", "records", "--seconds", "60", "--rate", "40", "--json")
     folder = ("--data-folder", str(up.folder))
     environment = {"TMPDIR": str(tmp_path)}
     program = Program(name="simulate", command=(sys.executable, *words, *folder), environment=environment)

@@ -20,7 +20,7 @@ from mystira.domain.scores.kind import PLAYER_SCENARIO_SCORES
 from mystira.domain.sessions.kind import GAME_SESSIONS
 from mystira.simulation.asking import Asker
 from mystira.simulation.households import Household
-from mystira.simulation.judgement import Judge, Hearing
+from mystira.simulation.judgement import Hearing, Judge
 from mystira.simulation.ledger import Ledger
 from mystira.simulation.notes import read_notes
 from mystira.simulation.witness import Tally
