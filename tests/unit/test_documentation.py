@@ -18,6 +18,7 @@ import pytest
 import manystore.dual_write
 import manystore.errors
 import manystore.moves.archive
+import manystore.testing.simulation.loop
 import mystira.domain.errors
 import mystira.errors
 from mystira.settings import CONFIG, NOT_SETTINGS, PREFIX, Settings, load_settings
@@ -117,6 +118,7 @@ def test_every_error_that_is_named_exists() -> None:
         manystore.errors,
         manystore.dual_write,
         manystore.moves.archive,
+        manystore.testing.simulation.loop,
         mystira.errors,
         mystira.domain.errors,
     )
