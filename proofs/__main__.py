@@ -12,12 +12,12 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from proofs import model, requests
+from proofs import model, requests, simulation
 from proofs.report import write_report
 from proofs.results import Results
 from proofs.trials import Finding, Outcome, Trial
 
-TRIALS = (model.TRIAL, requests.TRIAL)
+TRIALS = (model.TRIAL, simulation.TRIAL, requests.TRIAL)
 
 
 def _attempt(trial: str, part: str) -> Finding:

@@ -8,20 +8,32 @@ a process that was killed. What starts after it under the same name remembers no
 import asyncio
 import datetime as dt
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
-from manystore.testing.simulation.loop import CountedTask
-
-if TYPE_CHECKING:
-    from manystore.testing.simulation.simulation import Simulation
+from manystore.testing.simulation.loop import CountedTask, VirtualLoop
+from manystore.testing.simulation.trace import Trace
 
 _EPOCH: Final = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+
+
+class Surroundings(Protocol):
+    """What a process knows of the run that it is part of."""
+
+    is_over: bool
+
+    @property
+    def loop(self) -> VirtualLoop:
+        """In which its tasks run."""
+
+    @property
+    def trace(self) -> Trace:
+        """Where its fate is noted."""
 
 
 class Process:
     """One life of a process. `drift` is how much faster its monotonic clock runs than time does."""
 
-    def __init__(self, simulation: "Simulation", name: str, life: int, *, drift: float = 0.0) -> None:
+    def __init__(self, simulation: Surroundings, name: str, life: int, *, drift: float = 0.0) -> None:
         self.name: Final = name
         self.label: Final = name if life == 1 else f"{name}.{life}"
         self.clock: Final = ProcessClock(self, drift)
