@@ -37,7 +37,6 @@ from mystira.simulation.traffic import Load
 from mystira.simulation.traffic import Tally as Seen
 from mystira.simulation.witness import Evidence, Tally, conclude
 
-
 Loading = Annotated[
     Load,
     Parameter(
