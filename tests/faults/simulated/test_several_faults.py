@@ -17,7 +17,7 @@ from manystore.testing.simulation import (
 from manystore.testing.simulation.ablations import SWITCHES
 from tests.faults.simulated.worlds import WORLDS, hold
 
-_SEEDS = 100
+_SEEDS = 60
 
 
 @pytest.mark.parametrize("world", WORLDS)

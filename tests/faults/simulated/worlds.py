@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from manystore.dual_write import DualWrite
 from manystore.moves.tasks import Action
 from manystore.testing.simulation import Move, Schedule, run, shrink, tell
 
@@ -11,6 +12,9 @@ WORLDS = {
     "from leases to epochs": Move(source="lease"),
     "two workers, hasty nodes": Move(workers=2, drain_limit=0.02),
     "a stranger and a picky copy": Move(outsider=True, picky=True),
+    "copies on the writers' time": Move(
+        dual_write=DualWrite(secondary="inline", timeout=0.5, compensation=True)
+    ),
     "there, back and there again": Move(
         journey=(
             Action.START,

@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 
 import msgspec
 
+from manystore.dual_write import CopyWriter, DualWrite
 from manystore.errors import MoveError, StepRefusedError, UnavailableError
 from manystore.followers.queue import SyncQueue
 from manystore.followers.runner import SyncRunner
@@ -52,7 +53,8 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     With an `outsider`, somebody writes behind the engine's back in the store that is the copy just then.
     A target that is `picky` refuses a record until the operator has seen to it. Nodes undo a cut-over that
     lasts longer than `drain_limit`. Stores that are fenced by leases alone need not even look (`looks`).
-    `tail` is the share of writes that are slow.
+    `tail` is the share of writes that are slow. Nodes leave the copy to the worker, unless `dual_write` says
+    otherwise.
     """
 
     source: Fencing = "transaction"
@@ -66,6 +68,7 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     outsider: bool = False
     picky: bool = False
     looks: bool = True
+    dual_write: DualWrite | None = None
     drain_limit: float = 10.0
     tail: float = 0.01
     impatience: float = 0.4
@@ -173,12 +176,21 @@ class Stage:
 
     def _node(self, witness: Witness) -> Callable[[Process], Awaitable[None]]:
         async def serve(process: Process) -> None:
-            leases = self.leases(process, self.seen_by(process))
-            things = Repository(Thing, THINGS, leases, process.clock, patience=2.0)
+            placement = self.seen_by(process)
+            leases = self.leases(process, placement)
+            things = Repository(
+                Thing, THINGS, leases, process.clock, patience=2.0, copying=self._copying(process, placement)
+            )
             witness.node = Node(process, things)
             await leases.keep()
 
         return serve
+
+    def _copying(self, process: Process, placement: Placement) -> CopyWriter | None:
+        if self.move.dual_write is None:
+            return None
+        randomness = self.simulation.stream("jitter")
+        return CopyWriter(placement, self.move.dual_write, clock=process.clock, randomness=randomness)
 
     async def _work(self, process: Process) -> None:
         placement = self.seen_by(process)
