@@ -242,7 +242,9 @@ async def _measure(staged: Stage, load: Load, rate: float, seconds: float) -> Me
     before = _processors(staged)
     measured = await load.run(rate, seconds)
     measured.processors = {
-        name: (used - before.get(name, 0.0)) / seconds for name, used in _processors(staged).items()
+        # Connections of PostgreSQL may have ended meanwhile, and what they used is no longer seen.
+        name: max(0.0, used - before.get(name, 0.0)) / seconds
+        for name, used in _processors(staged).items()
     }
     return measured
 
