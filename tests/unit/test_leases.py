@@ -21,7 +21,9 @@ from manystore.placement import (
     undo,
 )
 from manystore.placement.drains import patience
+from manystore.records import Kind
 from manystore.stores.memory import MemoryStore
+from manystore.stores.store import Fence
 from manystore.testing.samples import PEOPLE
 from tests.unit.clocks import ManualClock
 
@@ -357,3 +359,46 @@ async def test_what_is_left_of_a_lease_does_not_count_at_a_new_truth(clock: Manu
     target.may.set()
     await asyncio.gather(refreshing, writing)
     assert entered == [True]
+
+
+class SlowToTell(MemoryStore):
+    """Tells of its fence only when it may."""
+
+    def __init__(self) -> None:
+        super().__init__("tables")
+        self.may, self.asked = asyncio.Event(), asyncio.Event()
+        self.may.set()
+
+    async def fence(self, kind: Kind) -> Fence | None:
+        self.asked.set()
+        await self.may.wait()
+        return await super().fence(kind)
+
+
+async def test_who_is_late_to_install_a_truth_leaves_what_came_after_it(clock: ManualClock) -> None:
+    """While a commit was slow to look at the new truth, others finished it and moved back: that stands."""
+    source, target = MemoryStore("documents"), SlowToTell()
+    await source.open()
+    await target.open()
+    slow = Placement(kind=PEOPLE, source=source, target=target, initial=Phase.DUAL_WRITE_SOURCE_READ)
+    draining = await announce(slow, await read_state(slow), Phase.DUAL_WRITE_TARGET_READ)
+    assert draining is not None
+    target.asked.clear()
+    target.may.clear()
+    late = asyncio.create_task(commit(slow, draining, Phase.DUAL_WRITE_TARGET_READ, clock.now()))
+    await target.asked.wait()
+    # Others see the same stores by handles of their own, which are not slow.
+    quick = MemoryStore("tables")
+    quick.__dict__.update(target.__dict__)
+    others = Placement(kind=PEOPLE, source=source, target=quick, initial=Phase.DUAL_WRITE_SOURCE_READ)
+    back = await announce(others, await read_state(others), Phase.DUAL_WRITE_SOURCE_READ)
+    assert back is not None
+    assert await commit(others, back, Phase.DUAL_WRITE_SOURCE_READ, clock.now()) is not None
+    stands = await read_state(others)
+    assert stands.phase is Phase.DUAL_WRITE_SOURCE_READ
+    target.may.set()
+    await late
+    fence = await target.fence(PEOPLE)
+    assert fence is not None
+    assert not fence.admits
+    assert await read_state(slow) == stands

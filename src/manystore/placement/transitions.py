@@ -59,6 +59,9 @@ async def _own_word(placement: Placement, side: Side) -> State | None:
 
 
 async def _take_up(placement: Placement, state: State, former_epoch: int | None) -> None:
+    if former_epoch is not None and former_epoch >= state.epoch:
+        # Others have finished this, and perhaps moved on and back, before the fence was looked at.
+        return
     fence = state.fence_for(state.truth)
     await placement.truth(state).raise_fence(placement.kind, fence, expected=former_epoch)
 
