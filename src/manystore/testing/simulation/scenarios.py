@@ -341,8 +341,8 @@ class Stage:
         return f"these are queued: {waiting}" if waiting else ""
 
     def _is_explained(self, key: str, state: State) -> bool:
-        """Whether a rogue write tells why a record is not in the copy; it may hold its name."""
-        reported = self.watchman.reported()
+        """Whether a write that nobody admitted is why a record is not in the copy; it may hold its name."""
+        reported = self.watchman.reported() | self.simulation.excused
         return key in reported or (bool(reported) and key in self.watchman.queued(state.truth.other))
 
     def _look_for_the_unasked(self, reported: set[str]) -> None:

@@ -48,7 +48,8 @@ class Simulation:
         self.tail = 0.01
         """The share of writes that are slow."""
         self.excused: set[str] = set()
-        """Keys of writes that a frozen process had under way, or that arrived after their caller gave up."""
+        """Keys of writes to stores that leases alone fence, which a frozen process had under way, or which
+        arrived after their caller gave up: these may be left in the old truth, ahead of the new one."""
         self.is_over = False
         self._streams = Streams(seed)
         self._lives: dict[str, int] = {}

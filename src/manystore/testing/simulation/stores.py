@@ -135,9 +135,9 @@ class SimulatedStore:
         simulation.trace.note(
             number, f"{self.name}.{method}", _subject(args), "" if fault is None else fault.name
         )
-        if method in _WRITES and (was_asleep or fault in (FaultKind.FROZEN, FaultKind.LATE)):
-            simulation.excused.add(args[1])
         if method in _WRITES and isinstance(self.inner, LeaseFencedMemory):
+            if was_asleep or fault in (FaultKind.FROZEN, FaultKind.LATE):
+                simulation.excused.add(args[1])
             self.inner.look(args[0], kwargs["epoch"])
         latency = simulation.draw_latency(simulation.tail if method in _WRITES else _TAIL)
         if fault is not None:
