@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
 
 from tests.postgres_server import postgres_server
 
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 # Before any module that imports the suite, whichever folder's tests come first.
 pytest.register_assert_rewrite("manystore.testing.contract")
+
+# A busy machine is slow at everything, which says nothing of what a test proves.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
