@@ -4,7 +4,6 @@ import argparse
 import functools
 import multiprocessing
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 
@@ -12,23 +11,10 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from proofs import model, requests, simulation
+from proofs.attempts import TRIALS, attempt
 from proofs.report import write_report
 from proofs.results import Results
-from proofs.trials import Finding, Outcome, Trial
-
-TRIALS = (model.TRIAL, simulation.TRIAL, requests.TRIAL)
-
-
-def _attempt(trial: str, part: str) -> Finding:
-    """Try one part, in a process of its own, so that what it needs is given back."""
-    run = next(each for each in TRIALS if each.name == trial).parts[part]
-    began = time.perf_counter()
-    try:
-        outcome = run()
-    except Exception as error:  # noqa: BLE001 - whatever stops a part is what is to be reported of it
-        outcome = Outcome(holds=False, story=f"{type(error).__name__}: {error}")
-    return Finding(part=part, seconds=round(time.perf_counter() - began, 2), outcome=outcome)
+from proofs.trials import Finding, Trial
 
 
 def _try(trial: Trial, results: Results, console: Console, processes: int) -> Iterator[Finding]:
@@ -41,7 +27,7 @@ def _try(trial: Trial, results: Results, console: Console, processes: int) -> It
     ):
         done = len(trial.parts) - len(left)
         task = progress.add_task(trial.name, total=len(trial.parts), completed=done)
-        tried = functools.partial(_attempt, trial.name)
+        tried = functools.partial(attempt, trial.name)
         for future in as_completed([pool.submit(tried, part) for part in left]):
             finding = future.result()
             results.keep(trial.name, finding)

@@ -52,10 +52,11 @@ BEYOND: Final = frozenset(
         ("GET /sessions/{sessionId}", "invalid_value"),
         ("POST /sessions", "invalid_value"),
         ("POST /definitions/{sort}", "invalid_value"),
+        ("PUT /media/{mediaId}/content", "invalid_value"),
     }
 )
 """What the document says in words alone: of two parameters one; of a player the profile or the name; of an
-age group the ages."""
+age group the ages; in place of a picture a picture."""
 OF_ROUTES: Final = frozenset({"unknown_route", "method_not_allowed"})
 """What is answered before any operation is found."""
 
