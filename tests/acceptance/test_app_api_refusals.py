@@ -317,12 +317,14 @@ async def _try_every_value(api: Api) -> None:
     account, profile = await api.sign_up(), await api.make_profile()
     asked = 0
     async with direct(api.application, api.settings) as client:
-        for service, operation in _operations(services_of(api.platform)):
+        services = services_of(api.platform)
+        schemas = {service.name: describe(service)["components"]["schemas"] for service in services}
+        for service, operation in _operations(services):
             path = service.prefix + operation.path
             path = path.replace("{accountId}", account["id"]).replace("{profileId}", profile["id"])
             # A step that was really asked for would move the records under the other tests.
             path = path.replace("{kind}", "nothing").replace("{key}", NOBODY)
-            for field in _fields(service, operation):
+            for field in (*schemas[service.name][operation.takes.__name__]["properties"], "unheardOf"):
                 for value in VALUES:
                     await _try_value(api, client, operation, path, {field: value})
                     asked += 1
@@ -343,8 +345,3 @@ async def _try_value(
     assert problem["status"] < 500, told
     assert problem["code"] in refusals_of(operation), told
     assert await written(api) == before, told
-
-
-def _fields(service: Service, operation: Operation[Any]) -> list[str]:
-    schemas = describe(service)["components"]["schemas"]
-    return [*schemas[operation.takes.__name__]["properties"], "unheardOf"]
