@@ -153,14 +153,17 @@ async def served(application: Application, settings: Settings) -> AsyncIterator[
             await serving
 
 
-@pytest_asyncio.fixture(scope="session")
+@pytest_asyncio.fixture(scope="module")
 async def api(embedded: Settings) -> AsyncIterator[Api]:
-    """One API on the embedded servers for the whole run."""
+    """One API on the embedded servers for the tests of a module.
+
+    Not of the whole run: its worker looks for work in the loop of all tests, a tenth of their time.
+    """
     async with served_api(embedded) as running:
         yield running
 
 
-@pytest_asyncio.fixture(scope="session")
+@pytest_asyncio.fixture(scope="module")
 async def moved_api(embedded: Settings) -> AsyncIterator[Api]:
     """Another one, of which PostgreSQL has become the truth."""
     async with served_api(embedded) as running:

@@ -1,4 +1,4 @@
-"""The embedded servers and the API on them, one of each for the whole run."""
+"""The embedded servers of the run, and the API on them."""
 
 from tests.embedded import embedded
 from tests.serving import api, moved_api, quick, redis
