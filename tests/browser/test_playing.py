@@ -78,7 +78,8 @@ async def test_a_story_is_played_to_its_end_by_keyboard_alone(stage: Theatre, ax
     await _press(page, "Begin the story")
     found, told, looked = [], [], set()
     for _ in range(30):
-        assert await page.evaluate(f"{FOCUSED}.tagName") == "H1"
+        # A browser gives the focus when it first draws the page, which is after it has loaded it.
+        await page.wait_for_function(f"{FOCUSED}.tagName === 'H1'")
         if (parts := await _parts(page)) not in looked:
             looked.add(parts)
             found += await barriers(page, axe)
