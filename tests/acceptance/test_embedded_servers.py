@@ -58,7 +58,8 @@ async def test_servers_that_are_given_by_url_are_not_started(tmp_path: Path) -> 
         redis_url="redis://cache.example:6379/0",
     )
     async with embedded_servers(given) as running:
-        # Nothing is embedded, so nothing is played at either: payments are not the sandbox's.
-        assert running == given.model_copy(update={"payments": "none"})
+        assert (running.postgres_url, running.redis_url) == (given.postgres_url, given.redis_url)
+        # Nothing is embedded, so nothing is played at: no mailbox page, no sandbox for payments.
+        assert (running.mailbox, running.payments) == (False, "none")
     assert not (tmp_path / "data" / "postgres").exists()
     assert not (tmp_path / "data" / "redis").exists()
