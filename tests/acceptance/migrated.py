@@ -86,12 +86,21 @@ async def family(connection: Connection) -> Connection:
 
 
 @pytest_asyncio.fixture(scope="module")
-async def standing_family(embedded: Settings) -> AsyncIterator[Connection]:
-    """The same, for tests that leave no trace."""
+async def family_of_all(embedded: Settings) -> AsyncIterator[Connection]:
+    """The same family for the tests of a module, which ask for it by `standing_family`."""
     async for url in migrated(embedded):
         connection = await asyncpg.connect(url)
         yield await _settle(connection)
         await connection.close()
+
+
+@pytest_asyncio.fixture
+async def standing_family(family_of_all: Connection) -> AsyncIterator[Connection]:
+    """The same, within a transaction that is undone after the test."""
+    transaction = family_of_all.transaction()
+    await transaction.start()
+    yield family_of_all
+    await transaction.rollback()
 
 
 async def _settle(connection: Connection) -> Connection:

@@ -17,6 +17,7 @@ from tests.acceptance.migrated import (
     Connection,
     connection,
     family,
+    family_of_all,
     insert,
     insert_account,
     migrated_url,
@@ -24,7 +25,7 @@ from tests.acceptance.migrated import (
     standing_family,
 )
 
-__all__ = ["connection", "family", "migrated_url", "standing_family"]
+__all__ = ["connection", "family", "family_of_all", "migrated_url", "standing_family"]
 
 # -- what it refuses ---------------------------------------------------------------------------------------
 

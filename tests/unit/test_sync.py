@@ -3,7 +3,7 @@
 import asyncio
 import collections
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -140,6 +140,60 @@ async def test_dropping_a_dead_letter_is_written_down(scene: Scene) -> None:
     assert (audited.actor, audited.action, audited.reason) == ("kim", "queue.drop", "test account")
     assert await track.queue.entries() == []
     assert (await scene.do(Action.VERIFY))["differences"] == 2
+
+
+class Overtaken:
+    """A copy in whose queue something else is written just before what it is told to write next."""
+
+    def __init__(self, store: Store, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        self._store, self._meanwhile = store, [meanwhile]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def write_notes(self, notes: Sequence[Note]) -> list[bool]:
+        await self._overtake()
+        return await self._store.write_notes(notes)
+
+    async def drop_notes(self, notes: Sequence[Note]) -> list[bool]:
+        await self._overtake()
+        return await self._store.drop_notes(notes)
+
+    async def _overtake(self) -> None:
+        if self._meanwhile:
+            await self._meanwhile.pop()()
+
+
+async def overtaken_queue(scene: Scene) -> SyncQueue:
+    """A queue with one entry, behind which a newer version is put while it is first written to."""
+    await twin(scene)
+    track = await scene.track()
+    await track.advance()
+
+    async def overtake() -> None:
+        await rename(scene, 1, visits=9)
+        await track.advance()
+
+    copy = cast("Store", Overtaken(scene.target, overtake))
+    return SyncQueue(copy, PEOPLE, clock=scene.clock, randomness=scene.random)
+
+
+async def test_replaying_is_not_lost_on_an_entry_that_a_follower_writes_meanwhile(scene: Scene) -> None:
+    """What a person asks for is done, though a newer version was put behind the entry after it was read."""
+    queue = await overtaken_queue(scene)
+    assert await queue.replay(person(1).id) == 1
+    entry = await queue.entry(person(1).id)
+    assert entry is not None
+    assert (entry.state, entry.attempts, entry.version) == ("retrying", 0, 2)
+
+
+async def test_dropping_is_not_lost_on_an_entry_that_a_follower_writes_meanwhile(scene: Scene) -> None:
+    """Both versions that are given up are written down."""
+    queue = await overtaken_queue(scene)
+    assert await queue.drop(person(1).id, actor="kim", reason="test account")
+    assert await queue.entries() == []
+    audited = [msgspec.json.decode(note.value, type=Audited) for note in await scene.target.notes("audit/")]
+    assert [each.subject.rsplit(" ", 1)[1] for each in audited] == ["1", "2"]
 
 
 async def test_a_newer_version_waits_behind_a_queued_one_and_is_not_lost(scene: Scene) -> None:

@@ -168,25 +168,34 @@ class SyncQueue:
         entry = await self.entry(key)
         return 0 if entry is None else await self.replay_all([entry])
 
-    async def replay_all(self, entries: Sequence[Entry]) -> int:
-        """Try these entries again at the next opportunity; how many, without those that changed meanwhile."""
-        now = self._clock.now()
-        fresh = [
-            msgspec.structs.replace(entry, state="retrying", attempts=0, next_at=now) for entry in entries
-        ]
-        return len(await self._write_all(fresh))
+    async def replay_all(self, entries: Iterable[Entry]) -> int:
+        """Try these entries again at the next opportunity; how many, without those that are gone by now."""
+        now, todo, replayed = self._clock.now(), {entry.key: entry for entry in entries}, 0
+        while todo:
+            fresh = [
+                msgspec.structs.replace(entry, state="retrying", attempts=0, next_at=now)
+                for entry in todo.values()
+            ]
+            written = await self._write_all(fresh)
+            replayed += len(written)
+            # A follower that lets a newer version wait behind an entry must not undo what a person asked for.
+            todo = await self._entries_of(todo.keys() - written)
+        return replayed
 
     async def drop(self, key: str, *, actor: str, reason: str) -> bool:
         """Give an entry up for good, audited; whether it was there.
 
         Nothing is hidden by this: verification still names what the copy lacks.
         """
-        entry = await self.entry(key)
-        if entry is None:
-            return False
-        subject = f"{self._kind.name}/{key} version {entry.version}"
-        await audit(self._copy, self._clock, actor=actor, action="queue.drop", subject=subject, reason=reason)
-        return await self.release(entry)
+        # An entry that changed since it was read is another matter to give up: audited anew.
+        while (entry := await self.entry(key)) is not None:
+            subject = f"{self._kind.name}/{key} version {entry.version}"
+            await audit(
+                self._copy, self._clock, actor=actor, action="queue.drop", subject=subject, reason=reason
+            )
+            if await self.release(entry):
+                return True
+        return False
 
     def _note(self, entry: Entry) -> Note:
         value = msgspec.json.encode(entry)
