@@ -73,7 +73,7 @@ imports: $(INSTALLED)
 
 .PHONY: bench
 bench: $(INSTALLED) ## measure each claim of benchmarks/ against its peer or limit
-	@for claim in benchmarks/[a-z]*.py; do $(BIN)/python "$$claim" $(ARGS) || exit 1; done
+	@$(until_make_ends) $(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: prove
 prove: $(INSTALLED) ## try for long to break the promise, and report; goes on where it was stopped

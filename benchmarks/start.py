@@ -1,28 +1,26 @@
 """Claim: once installed, PostgreSQL and Redis are up within a fraction of the 5 s that a start may take.
 
-Prints the first start in an empty folder (the cluster is made), the median of later ones, and the restart
-after everything was killed, each as a ratio to the limit. Exit code 1 if the limit is missed.
+The first start in an empty folder makes the cluster; later ones find it; the last one comes after everything
+was killed.
 """
 
-import asyncio
-import shutil
 import signal
-import statistics
-import sys
-import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.bars import START
+from benchmarks.measuring import Benchmark, Claim, Effort, Measured
 from mystira.servers import DataFolder, EmbeddedServers
 from mystira.settings import Settings
 
-LIMIT_SECONDS = 5.0
+FIRST = Claim(bar=START, case="servers, in an empty folder", unit="s")
+NEXT = Claim(bar=START, case="servers, again", unit="s")
+KILLED = Claim(bar=START, case="servers, after SIGKILL", unit="s")
 
 
 async def _start(folder: Path, *, kill: bool = False) -> float:
-    settings = Settings(data_folder=folder)
     async with DataFolder(folder) as data:
-        servers = EmbeddedServers(settings, data)
+        servers = EmbeddedServers(Settings(data_folder=folder), data)
         began = time.perf_counter()
         try:
             async for _ in servers.start():
@@ -35,28 +33,16 @@ async def _start(folder: Path, *, kill: bool = False) -> float:
             await servers.stop()
 
 
-async def _measure(folder: Path) -> dict[str, float]:
-    return {
-        "first start": await _start(folder),
-        "next start (median of 5)": statistics.median([await _start(folder) for _ in range(5)]),
-        "last start before SIGKILL": await _start(folder, kill=True),
-        "start after SIGKILL": await _start(folder),
-    }
+async def measure(effort: Effort) -> Measured:
+    """Every kind of start, each round in a folder of its own."""
+    first, again, killed = [], [], []
+    for number in range(effort.rounds):
+        folder = effort.folder / f"{number}"
+        first.append(await _start(folder))
+        again.append(await _start(folder))
+        await _start(folder, kill=True)
+        killed.append(await _start(folder))
+    return Measured([FIRST.figure(first), NEXT.figure(again), KILLED.figure(killed)])
 
 
-def main() -> int:
-    """Measure in a folder of its own, and print."""
-    folder = Path(tempfile.mkdtemp(prefix="mystira-bench-"))
-    try:
-        measured = asyncio.run(_measure(folder))
-    finally:
-        shutil.rmtree(folder)
-    for what, seconds in measured.items():
-        print(
-            f"{what:28} {seconds:7.3f} s   {seconds / LIMIT_SECONDS:5.2f} of the limit of {LIMIT_SECONDS:g} s"
-        )
-    return int(max(measured.values()) > LIMIT_SECONDS)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+BENCHMARK = Benchmark(name="start", claims=(FIRST, NEXT, KILLED), measure=measure)
