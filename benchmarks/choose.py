@@ -6,18 +6,13 @@ at a scene that asks for a choice, with a history as long as chance had it. The 
 and is open: a choice is due when somebody wants it, and its latency counts from then. Measured twice: while
 sessions are documents, and once PostgreSQL is their truth.
 
-    python benchmarks/choose.py          # 100 a second for 30 s
-    python benchmarks/choose.py 150 10   # 150 a second for 10 s
-
-Prints percentiles, and p99 as a ratio to the limit. Exit code 1 if it is missed, or any choice refused.
+A choice that is refused counts as one that is never answered.
 """
 
 import asyncio
 import contextlib
 import os
-import shutil
 import sys
-import tempfile
 import time
 import uuid
 from collections import Counter
@@ -28,6 +23,8 @@ from typing import Any
 
 import msgspec
 
+from benchmarks.bars import CHOOSE
+from benchmarks.measuring import Benchmark, Chart, Claim, Effort, Measured, percentile
 from manystore.moves.tasks import Action
 from manystore.specifications import EVERYTHING, Specification
 from mystira.clients.admin import AdminClient
@@ -52,13 +49,16 @@ from mystira.domain.signing_in.sign_ins import Terms, open_sign_in
 from mystira.placement import PLACEMENT
 from mystira.platform import Platform, open_platform
 
-LIMIT_SECONDS = 0.050
+DOCUMENTS = Claim(bar=CHOOSE, case="sessions as documents", unit="s")
+TABLES = Claim(bar=CHOOSE, case="PostgreSQL their truth", unit="s")
 RATE, SECONDS = 100.0, 30.0
 WARM_UP_SECONDS = 3.0
 CORES = 2
 _FAMILIES = 1000
 _LONGEST_WAY = 60
 _AT_ONCE = 8
+_NEVER = 60.0
+"""Seconds that stand for an answer that is a refusal, or does not come."""
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -71,18 +71,13 @@ class Ready(msgspec.Struct, frozen=True):
     token: str
 
 
-class Measured(msgspec.Struct):
+class Run(msgspec.Struct):
     """What became of one run. Latencies in seconds, from when each choice was due."""
 
     latencies: list[float] = msgspec.field(default_factory=list)
     problems: Counter[str] = msgspec.field(default_factory=Counter)
     endings: int = 0
     processors: dict[str, float] = msgspec.field(default_factory=dict)
-
-    def percentile(self, share: float) -> float:
-        """The latency within which this share of all stayed."""
-        ranked = sorted(self.latencies)
-        return ranked[min(len(ranked) - 1, int(share * len(ranked)))]
 
 
 # -- what is there beforehand ---------------------------------------------------------------------------
@@ -97,11 +92,11 @@ async def _seed(folder: Path) -> None:
         raise RuntimeError(f"mystira {' '.join(words)} ended with {process.returncode}")
 
 
-async def _prepare(platform: Platform, random: Random) -> list[Ready]:
+async def _prepare(platform: Platform, random: Random, families: int) -> list[Ready]:
     found = await platform.repository(Scenario, SCENARIOS).find(Specification(where=EVERYTHING, limit=100))
     stories = [Story(stored) for stored in found.items]
     ready: list[Ready] = []
-    numbers = iter(range(_FAMILIES))
+    numbers = iter(range(families))
 
     async def work() -> None:
         for number in numbers:
@@ -187,9 +182,9 @@ class Load:
     def __init__(self, service: Service, ready: list[Ready], random: Random) -> None:
         self._service, self._ready, self._random = service, ready, random
 
-    async def run(self, rate: float, seconds: float) -> Measured:
+    async def run(self, rate: float, seconds: float) -> Run:
         """So many a second on average, for so long."""
-        measured = Measured()
+        measured = Run()
         due = began = time.perf_counter()
         async with asyncio.TaskGroup() as group:
             while True:
@@ -201,7 +196,7 @@ class Load:
                 group.create_task(self._choose(self._ready.pop(), due, measured))
         return measured
 
-    async def _choose(self, ready: Ready, due: float, measured: Measured) -> None:
+    async def _choose(self, ready: Ready, due: float, measured: Run) -> None:
         content = {"sceneId": ready.scene, "branch": self._random.randrange(ready.branches)}
         headers = {"Authorization": f"Bearer {ready.token}"}
         path = f"/api/v1/sessions/{ready.session}/choices"
@@ -209,6 +204,7 @@ class Load:
             answer = await self._service.ask("POST", path, content=content, headers=headers)
         except (ProblemError, UnreachableError) as error:
             measured.problems[getattr(error, "code", "") or type(error).__name__] += 1
+            measured.latencies.append(_NEVER)
             return
         measured.latencies.append(time.perf_counter() - due)
         scene: dict[str, Any] | None = answer.body["session"]["currentScene"]
@@ -237,8 +233,8 @@ def _processors(staged: Stage) -> dict[str, float]:
     return used
 
 
-async def _measure(staged: Stage, load: Load, rate: float, seconds: float) -> Measured:
-    await load.run(rate, WARM_UP_SECONDS)
+async def _measure(staged: Stage, load: Load, rate: float, seconds: float) -> Run:
+    await load.run(rate, min(seconds, WARM_UP_SECONDS))
     before = _processors(staged)
     measured = await load.run(rate, seconds)
     measured.processors = {
@@ -258,51 +254,52 @@ async def _move(admin: AdminClient) -> None:
                 raise RuntimeError(f"{action.value} of {entry.kind.name}: {task.reasons}")
 
 
-def _tell(what: str, measured: Measured) -> bool:
-    """Print; whether the limit was kept."""
-    count = len(measured.latencies)
-    ranks = ((0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (1.0, "max"))
-    figures = ", ".join(f"{name} {measured.percentile(share) * 1000:.1f} ms" for share, name in ranks)
-    p99 = measured.percentile(0.99)
-    print(f"{what:12} {count:,} choices, {measured.endings:,} of which ended a story")
-    print(f"{'':12} {figures}; p99 is {p99 / LIMIT_SECONDS:.2f} of the limit")
-    shares = ", ".join(f"{name} {share:.0%}" for name, share in measured.processors.items())
-    print(f"{'':12} of one processor: {shares}", flush=True)
-    if measured.problems:
-        print(f"{what:12} refused: {dict(measured.problems)}")
-    return p99 <= LIMIT_SECONDS and not measured.problems
+def _note(run: Run) -> str:
+    count, ended = len(run.latencies), run.endings
+    ranks = ((0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (1.0, "longest"))
+    figures = ", ".join(f"{name} {percentile(run.latencies, share) * 1000:.1f} ms" for share, name in ranks)
+    shares = ", ".join(f"{name} {share:.0%}" for name, share in run.processors.items())
+    refused = f"; refused: {dict(run.problems)}" if run.problems else ""
+    return (
+        f"{count:,} choices, {ended:,} of which ended a story; {figures}; of one processor: {shares}{refused}"
+    )
 
 
-async def _run(folder: Path, rate: float, seconds: float) -> bool:
+def _chart(runs: dict[str, Run]) -> Chart:
+    shares = (0.01, *(number / 20 for number in range(1, 20)), 0.99)
+    return Chart(
+        name="choose",
+        title=f"Answer to a choice, {RATE:g} a second",
+        x="share of choices, %",
+        y="answered within, ms",
+        lines={
+            name: [(100 * share, 1000 * percentile(run.latencies, share)) for share in shares]
+            for name, run in runs.items()
+        },
+    )
+
+
+async def measure(effort: Effort) -> Measured:
+    """Both runs on one platform, all of which has two cores between it and the load."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
     random = Random(uuid.uuid4().int)
-    async with stage(folder) as staged:
+    rate, seconds = effort.of((RATE, SECONDS), (20.0, 2.0))
+    async with stage(effort.folder) as staged:
         address = (await staged.up()).address
-        await _seed(folder)
-        began = time.perf_counter()
+        await _seed(effort.folder)
         async with open_platform(staged.settings, role="benchmark") as platform:
-            ready = await _prepare(platform, random)
-        print(f"{len(ready):,} sessions made in {time.perf_counter() - began:.0f} s")
-        print(f"limit: p99 {LIMIT_SECONDS * 1000:.0f} ms at {rate:g} choices a second, {seconds:g} s")
+            ready = await _prepare(platform, random, effort.of(_FAMILIES, 60))
         credentials = ServiceCredentials(staged.service_key)
         async with Service.at(address, credentials) as service:
             load = Load(service, ready, random)
-            kept = _tell("documents", await _measure(staged, load, rate, seconds))
+            runs = {DOCUMENTS.case: await _measure(staged, load, rate, seconds)}
             await _move(AdminClient(service, actor="benchmark"))
-            return _tell("PostgreSQL", await _measure(staged, load, rate, seconds)) and kept
+            runs[TABLES.case] = await _measure(staged, load, rate, seconds)
+    figures = [
+        claim.figure([percentile(run.latencies, 0.99)], note=_note(run))
+        for claim, run in zip((DOCUMENTS, TABLES), runs.values(), strict=True)
+    ]
+    return Measured(figures, [_chart(runs)])
 
 
-def main() -> int:
-    """Measure in a folder of its own, and print."""
-    given = [float(each) for each in sys.argv[1:]]
-    rate, seconds = (*given, *(RATE, SECONDS)[len(given) :])
-    # Children inherit it: all of the platform, its servers and the load have two cores between them.
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
-    folder = Path(tempfile.mkdtemp(prefix="mystira-bench-"))
-    try:
-        return int(not asyncio.run(_run(folder, rate, seconds)))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+BENCHMARK = Benchmark(name="choose", claims=(DOCUMENTS, TABLES), measure=measure)
