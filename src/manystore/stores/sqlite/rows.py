@@ -71,6 +71,11 @@ def record_of(kind: Kind, row: Row) -> Record:
     return Record(key, version, None if body is None else content_in(kind, version, body))
 
 
+def declared(kind: Kind, version: int, content: Content | None) -> Content | None:
+    """The content that a body says, in the declared form; None is a tombstone's."""
+    return content if version or content is None else as_declared(kind, version, content)
+
+
 def content_in(kind: Kind, version: int, body: str) -> Content:
     """What the body of a version says, in the declared form."""
     return as_declared(kind, version, parse(body))
