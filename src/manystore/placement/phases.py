@@ -9,6 +9,7 @@ Only the middle step changes the truth, so only it must stop writes for a moment
 
 import datetime as dt
 import enum
+from typing import Final
 
 import msgspec
 
@@ -41,13 +42,12 @@ class Phase(enum.Enum):
     @property
     def truth(self) -> Side:
         """The side that decides the order of writes."""
-        forward = self in (Phase.DUAL_WRITE_TARGET_READ, Phase.TARGET_ONLY)
-        return Side.TARGET if forward else Side.SOURCE
+        return Side.TARGET if self in _BEYOND else Side.SOURCE
 
     @property
     def has_copy(self) -> bool:
         """Whether the other side follows."""
-        return self in (Phase.DUAL_WRITE_SOURCE_READ, Phase.DUAL_WRITE_TARGET_READ)
+        return self in _TWO_STORES
 
     @property
     def number(self) -> int:
@@ -57,6 +57,11 @@ class Phase(enum.Enum):
     def is_next_to(self, other: "Phase") -> bool:
         """Whether one step leads from here to `other`."""
         return abs(self.number - other.number) == 1
+
+
+# Looked at on every read and write.
+_BEYOND: Final = (Phase.DUAL_WRITE_TARGET_READ, Phase.TARGET_ONLY)
+_TWO_STORES: Final = (Phase.DUAL_WRITE_SOURCE_READ, Phase.DUAL_WRITE_TARGET_READ)
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):

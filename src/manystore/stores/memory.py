@@ -80,7 +80,10 @@ class MemoryStore:
 
     def _drawer(self, kind: Kind) -> _Drawer:
         self._check_open()
-        return self._drawers.setdefault(kind.name, _Drawer())
+        drawer = self._drawers.get(kind.name)
+        if drawer is None:
+            drawer = self._drawers[kind.name] = _Drawer()
+        return drawer
 
     def _check_open(self) -> None:
         if not self._is_open:
