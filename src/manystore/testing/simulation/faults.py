@@ -40,12 +40,10 @@ class Plan:
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
         self.faults: Final = tuple(sorted(faults, key=lambda each: each.call))
-        self._by_call: Final[Mapping[int, FaultKind]] = {each.call: each.kind for each in self.faults}
+        by_call: Mapping[int, FaultKind] = {each.call: each.kind for each in self.faults}
+        self.at: Final = by_call.get
+        """What is to befall a call (by its number), or None."""
         self.happened: list[Fault] = []
-
-    def at(self, call: int) -> FaultKind | None:
-        """What is to befall a call."""
-        return self._by_call.get(call)
 
     def happens(self, call: int, kind: FaultKind) -> None:
         """Note that it did."""

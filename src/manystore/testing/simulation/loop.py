@@ -10,13 +10,17 @@ numbered in the order in which they are made, and their hash is the number.
 
 import asyncio
 import contextvars
+import heapq
 import itertools
-from collections.abc import Coroutine, Iterable
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Executor
 from typing import Any, Final, NoReturn
 
-MOST_TURNS: Final = 20_000
-"""Turns of the loop in which time may stand still: beyond that, a task asks again and again."""
+import msgspec
+
+MOST_STEPS: Final = 50_000
+"""Steps of tasks in which time may stand still: beyond that, one of them asks again and again."""
 
 
 class DeadlockError(Exception):
@@ -32,11 +36,11 @@ class FenceError(Exception):
 
 
 class CountedFuture(asyncio.Future[Any]):
-    """A future that is known by its number."""
+    """A future that is known by its number. It has no `__init__`: thousands are made in a run."""
 
-    def __init__(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
-        self.number = number
-        super().__init__(loop=loop)
+    __slots__ = ("number",)
+
+    number: int
 
     def __hash__(self) -> int:
         return self.number
@@ -74,30 +78,27 @@ class CountedTask(asyncio.Task[Any]):
         super().set_name(loop.label(self.owner, str(value)))
 
 
-class _Jump:
-    """What the loop takes for a selector: it waits for nothing, and lets time pass."""
+class Call(msgspec.Struct, eq=False):
+    """A call that a loop is to make; the handle by which it is called off."""
 
-    def __init__(self, loop: "VirtualLoop") -> None:
-        self._loop, self._turns = loop, 0
+    callback: Callable[..., object] | None
+    args: tuple[Any, ...]
+    context: contextvars.Context
+    at: float = 0.0
 
-    def select(self, timeout: float | None) -> list[Any]:
-        if timeout is None:
-            raise DeadlockError(
-                f"Nobody has anything left to do. Waiting: {_named(self._loop.unfinished())}."
-            )
-        if timeout > 0:
-            self._loop.pass_time(timeout)
-            self._turns = 0
-            return []
-        self._turns += 1
-        if self._turns > MOST_TURNS:
-            self._turns = 0
-            busy = _named(self._loop.unfinished())
-            raise StalledError(f"Time stands still at {self._loop.time():.6f} s. Unfinished: {busy}.")
-        return []
+    def cancel(self) -> None:
+        """Let it be."""
+        self.callback = None
 
-    def close(self) -> None:
-        """Nothing is open."""
+    def cancelled(self) -> bool:
+        """Whether it was called off."""
+        return self.callback is None
+
+    done = cancelled
+
+    def when(self) -> float:
+        """Virtual seconds at which it is due."""
+        return self.at
 
 
 def _named(tasks: Iterable[CountedTask]) -> str:
@@ -105,13 +106,18 @@ def _named(tasks: Iterable[CountedTask]) -> str:
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
-    """Runs tasks in virtual time, from 0 s. It knows no threads, no sockets and no processes."""
+    """Runs tasks in virtual time, from 0 s. It knows no threads, no sockets and no processes.
+
+    It is asyncio's own loop but for the innermost part: a run is a thousand steps in a few milliseconds, and
+    what a loop of the real world does between two of them would be half of that.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self._now = 0.0
-        self._clock_resolution = 1e-9
-        self._selector = _Jump(self)
+        self._now, self._is_stopped = 0.0, False
+        self._calls: deque[Call] = deque()
+        # What is due, and when; the number keeps those of one moment in the order in which they came.
+        self._due: list[tuple[float, int, Call | asyncio.Future[None]]] = []
         self._numbers = itertools.count(1)
         self._labels: dict[str, int] = {}
         self._tasks: dict[int, CountedTask] = {}
@@ -122,19 +128,103 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Virtual seconds since the loop was made."""
         return self._now
 
-    def pass_time(self, seconds: float) -> None:
-        """Let time pass; for the selector."""
-        self._now += seconds
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: contextvars.Context | None = None
+    ) -> Call:
+        """Make a call after those that are to be made already."""
+        call = Call(callback, args, contextvars.copy_context() if context is None else context)
+        self._calls.append(call)
+        return call
+
+    def call_later(  # type: ignore[override]
+        self,
+        delay: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: contextvars.Context | None = None,
+    ) -> Call:
+        """Make a call in so many virtual seconds."""
+        return self.call_at(self._now + delay, callback, *args, context=context)
+
+    def call_at(  # type: ignore[override]
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: contextvars.Context | None = None,
+    ) -> Call:
+        """Make a call at a virtual time."""
+        call = Call(callback, args, contextvars.copy_context() if context is None else context, when)
+        heapq.heappush(self._due, (when, next(self._numbers), call))
+        return call
+
+    def alarm(self, seconds: float) -> asyncio.Future[None]:
+        """A future that is done in so many virtual seconds. Await it at once, and put it in no set.
+
+        It is not known by its number, and so the quickest to await: most of a run's steps wait for one.
+        """
+        future: asyncio.Future[None] = asyncio.Future(loop=self)
+        heapq.heappush(self._due, (self._now + seconds, next(self._numbers), future))
+        return future
+
+    def _run_once(self) -> None:
+        """Make all calls that are to be made now, and let time pass until the next is due."""
+        calls, steps = self._calls, 0
+        while calls:
+            call = calls.popleft()
+            callback = call.callback
+            if callback is None:
+                continue
+            try:
+                call.context.run(callback, *call.args)
+            except Exception as error:  # noqa: BLE001 - as in every loop: the handler is told, the others go on
+                self.call_exception_handler({"message": f"{callback!r} failed", "exception": error})
+            if self._is_stopped:
+                self._is_stopped = False
+                return
+            steps += 1
+            if steps > MOST_STEPS:
+                busy = _named(self.unfinished())
+                raise StalledError(f"Time stands still at {self._now:.6f} s. Unfinished: {busy}.")
+        self._jump()
+
+    def _jump(self) -> None:
+        due = self._due
+        while due and due[0][2].done():
+            heapq.heappop(due)
+        if not due:
+            raise DeadlockError(f"Nobody has anything left to do. Waiting: {_named(self.unfinished())}.")
+        # What was due before, by a clock that came from outside, does not take time back.
+        now = self._now = max(self._now, due[0][0])
+        while due and due[0][0] <= now:
+            what = heapq.heappop(due)[2]
+            if isinstance(what, Call):
+                self._calls.append(what)
+            elif not what.done():
+                what.set_result(None)
+
+    def stop(self) -> None:
+        """Run no further."""
+        super().stop()
+        self._is_stopped = True
+
+    def close(self) -> None:
+        """Let go of everything that was to be done."""
+        super().close()
+        self._calls.clear()
+        self._due.clear()
 
     def unfinished(self) -> list[CountedTask]:
         """The tasks that are not done, in the order in which they were made."""
         for number in [number for number, task in self._tasks.items() if task.done()]:
-            del self._tasks[number]
+            _forget(self._tasks.pop(number))
         return list(self._tasks.values())
 
     def create_future(self) -> CountedFuture:
         """A future of this loop."""
-        return CountedFuture(next(self._numbers), self)
+        future = CountedFuture(loop=self)
+        future.number = next(self._numbers)
+        return future
 
     def create_task(
         self,
@@ -183,6 +273,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
         count = self._labels[label] = self._labels.get(label, 0) + 1
         return label if count == 1 else f"{label}#{count}"
 
+    # Each future asks when it is made. A type is called without a detour through Python, and says False.
+    get_debug = bool
+
     # -- what a loop of the real world has --------------------------------------------------------------
 
     def run_in_executor(self, executor: Executor | None, func: Any, *args: Any) -> NoReturn:  # type: ignore[override]
@@ -193,11 +286,13 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Refused, as there are no threads. Raises FenceError."""
         raise FenceError(f"{callback!r} is called from a thread")
 
-    def _process_events(self, event_list: list[Any]) -> None:
-        """There are none."""
 
-    def _write_to_self(self) -> None:
-        """Nobody sleeps who would have to be woken."""
+def _forget(task: CountedTask) -> None:
+    """Take a task out of asyncio's own set before the rubbish is collected.
+
+    Tasks of many runs have the same few numbers as their hashes: left there, they would all collide.
+    """
+    asyncio._unregister_task(task)
 
 
 def _present(loop: asyncio.AbstractEventLoop) -> list[CountedTask]:

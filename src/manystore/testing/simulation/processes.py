@@ -7,7 +7,7 @@ a process that was killed. What starts after it under the same name remembers no
 
 import asyncio
 import datetime as dt
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from typing import Any, Final, Protocol
 
 from manystore.testing.simulation.loop import CountedTask, VirtualLoop
@@ -38,6 +38,8 @@ class Process:
         self.label: Final = name if life == 1 else f"{name}.{life}"
         self.clock: Final = ProcessClock(self, drift)
         self.is_dead = False
+        self.is_up = not simulation.is_over
+        """Whether it neither sleeps nor is dead, in a run that is not over."""
         self.died: Final = simulation.loop.create_future()
         self._simulation, self._loop = simulation, simulation.loop
         self._asleep_until = 0.0
@@ -52,21 +54,23 @@ class Process:
     def die(self) -> None:
         """From now on nothing that it does comes to anything."""
         if not self.is_dead:
-            self.is_dead = True
+            self.is_dead, self.is_up = True, False
             self._simulation.trace.note("dies", who=self.label)
             self.died.set_result(None)
 
     def freeze(self, seconds: float) -> None:
         """Stand still for a while, and go on as if nothing had been."""
         self._simulation.trace.note(f"freezes for {seconds:.3f} s", who=self.label)
+        self.is_up = False
         self._asleep_until = max(self._asleep_until, self._loop.time() + seconds)
 
     async def wait(self, seconds: float) -> None:
         """Let time pass for this process, and return if it still lives."""
-        if self._simulation.is_over:
+        if not self.is_up and self._simulation.is_over:
             raise asyncio.CancelledError
         await wait(self._loop, seconds)
-        await self.stand()
+        if not self.is_up:
+            await self.stand()
 
     async def stand(self) -> bool:
         """Return once the process is awake, and never if it is dead; whether it had been asleep."""
@@ -78,22 +82,13 @@ class Process:
         while self.is_dead:
             # Time-outs of the dead cancel them here; what they would do then comes to nothing either.
             await self._loop.create_future()
+        self.is_up = True
         return was_asleep
 
 
-async def wait(loop: asyncio.AbstractEventLoop, seconds: float) -> None:
-    """Let time pass."""
-    future = loop.create_future()
-    handle = loop.call_later(seconds, _wake, future)
-    try:
-        await future
-    finally:
-        handle.cancel()
-
-
-def _wake(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
+def wait(loop: asyncio.AbstractEventLoop, seconds: float) -> Awaitable[None]:
+    """Let time pass: virtual time, unless a test of a store runs in the loop of the real world."""
+    return loop.alarm(seconds) if isinstance(loop, VirtualLoop) else asyncio.sleep(seconds)
 
 
 class ProcessClock:

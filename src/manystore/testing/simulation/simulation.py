@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
@@ -37,11 +38,12 @@ class Simulation:
         drift: float = 0.02,
         freeze: float = 1.0,
         patience: float = 0.3,
+        traced: bool = False,
         loop: VirtualLoop | None = None,
     ) -> None:
         self.seed, self.plan = seed, plan
         self.loop: Final = loop or VirtualLoop()
-        self.trace: Final = Trace(self.loop)
+        self.trace: Final = Trace(self.loop, is_kept=traced)
         self.latency, self.drift, self.freeze, self.patience = latency, drift, freeze, patience
         self.called: list[str] = []
         """By whom each call was made, and of what."""
@@ -53,7 +55,8 @@ class Simulation:
         self.is_over = False
         self._streams = Streams(seed)
         self._lives: dict[str, int] = {}
-        self._latencies = self.stream("latency")
+        self._processes: list[Process] = []
+        self._draw: Callable[[], float] = self.stream("latency").random
         self._drifts = self.stream("drift")
         self._broken: list[str] = []
 
@@ -64,19 +67,26 @@ class Simulation:
     def process(self, name: str) -> Process:
         """A process, or the next life of one that died."""
         life = self._lives[name] = self._lives.get(name, 0) + 1
-        return Process(self, name, life, drift=self._drifts.uniform(-self.drift, self.drift))
+        process = Process(self, name, life, drift=self._drifts.uniform(-self.drift, self.drift))
+        self._processes.append(process)
+        return process
+
+    def end(self) -> None:
+        """From now on no process goes on: each that calls or waits is cancelled."""
+        self.is_over = True
+        for process in self._processes:
+            process.is_up = False
 
     def draw_latency(self, tail: float) -> float:
         """Seconds that the next call takes: a share of them up to fifty times as many."""
-        share: float = self._latencies.random()
+        share = self._draw()
         if share > 1 - tail:
             return self.latency * (share - 1 + tail) / tail * 50
         return self.latency * (0.05 + share * share)
 
     def begins_late(self) -> bool:
         """Whether the next call takes its time on the way to the store, rather than on the way back."""
-        late: bool = self._latencies.random() < 0.5
-        return late
+        return self._draw() < 0.5
 
     def next_call(self, name: str) -> tuple[int, FaultKind | None]:
         """The number of the call that is made now, and what is to befall it."""
@@ -147,7 +157,12 @@ def run(seed: int, scenario: Scenario, faults: tuple[Fault, ...] = (), *, traced
 
     The same seed, scenario and faults come to the same result, to the last line of the trace.
     """
-    simulation = Simulation(seed, Plan(faults))
+    with _leaving_rubbish():
+        return _run(seed, scenario, faults, traced)
+
+
+def _run(seed: int, scenario: Scenario, faults: tuple[Fault, ...], traced: bool) -> Run:
+    simulation = Simulation(seed, Plan(faults), traced=traced)
     loop = simulation.loop
     violation = ""
     with _logging_to(simulation.trace), fenced():
@@ -158,7 +173,7 @@ def run(seed: int, scenario: Scenario, faults: tuple[Fault, ...] = (), *, traced
             violation = f"{broken}" if isinstance(broken, Violation) else f"{type(broken).__name__}: {broken}"
         seconds = loop.time()
         lines, digest = (tuple(simulation.trace.lines()), simulation.trace.digest()) if traced else ((), "")
-        simulation.is_over = True
+        simulation.end()
         end_all(loop)
         loop.close()
     return Run(
@@ -175,6 +190,18 @@ def run(seed: int, scenario: Scenario, faults: tuple[Fault, ...] = (), *, traced
 
 async def _steer(simulation: Simulation, scenario: Scenario) -> None:
     await scenario(simulation)
+
+
+@contextlib.contextmanager
+def _leaving_rubbish() -> Iterator[None]:
+    """Collect no rubbish in a run: almost all is in use until it is over, and then goes at once."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @contextlib.contextmanager

@@ -5,8 +5,8 @@ on the way there or on the way back, and may meet a fault (see `faults`). `Lease
 dictionaries with the weakness of Cosmos DB: it looks at the epoch before it writes, and not while it does.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from typing import Any, Final, TypeVar
 
 from manystore.changes import ChangeBatch, Position
 from manystore.errors import ManystoreError, NotRepresentableError, ThrottledError, UnavailableError
@@ -44,7 +44,8 @@ _REFUSALS: Final = {
 _OF_THE_PROCESS: Final = frozenset({FaultKind.FROZEN, FaultKind.CANCELLED})
 _WRITES: Final = frozenset({"put", "delete"})
 
-Call = Callable[..., Awaitable[Any]]
+T = TypeVar("T")
+Answer = Coroutine[Any, Any, T]
 Watch = Callable[[str, str, tuple[Any, ...], Any], None]
 """Told of each effect at the moment at which it comes about: store, method, arguments, result."""
 
@@ -116,6 +117,8 @@ class SimulatedStore:
         self.inner, self._process, self._simulation = inner, process, simulation
         self._watch = watch
         self._is_open = True
+        self._caller = process.name.partition("-")[0]
+        self._names: dict[str, str] = {}
 
     async def open(self) -> None:
         """Begin to use this handle."""
@@ -128,18 +131,20 @@ class SimulatedStore:
 
     async def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:
         simulation, process = self._simulation, self._process
-        was_asleep = await process.stand()
+        was_asleep = not process.is_up and await process.stand()
         if not self._is_open:
             raise UnavailableError(subject=self.name, reason="it is closed")
-        number, fault = simulation.next_call(f"{process.name.partition('-')[0]} {self.name}.{method}")
-        simulation.trace.note(
-            number, f"{self.name}.{method}", _subject(args), "" if fault is None else fault.name
-        )
-        if method in _WRITES and isinstance(self.inner, LeaseFencedMemory):
+        name = self._names.get(method) or self._name(method)
+        number, fault = simulation.next_call(name)
+        if simulation.trace.is_kept:
+            what = "" if fault is None else fault.name
+            simulation.trace.note(number, f"{self.name}.{method}", _subject(args), what)
+        is_write = method in _WRITES
+        if is_write and isinstance(self.inner, LeaseFencedMemory):
             if was_asleep or fault in (FaultKind.FROZEN, FaultKind.LATE):
                 simulation.excused.add(args[1])
             self.inner.look(args[0], kwargs["epoch"])
-        latency = simulation.draw_latency(simulation.tail if method in _WRITES else _TAIL)
+        latency = simulation.draw_latency(simulation.tail if is_write else _TAIL)
         if fault is not None:
             return await self._fail(number, fault, latency, method, args, kwargs)
         if simulation.begins_late():
@@ -148,7 +153,8 @@ class SimulatedStore:
             try:
                 return await self._do(method, args, kwargs)
             finally:
-                await process.stand()
+                if not process.is_up:
+                    await process.stand()
         try:
             result = await self._do(method, args, kwargs)
         except ManystoreError:
@@ -156,6 +162,11 @@ class SimulatedStore:
             raise
         await process.wait(latency)
         return result
+
+    def _name(self, method: str) -> str:
+        """What is called by whom. As a process makes each call many times, its name is put together once."""
+        name = self._names[method] = f"{self._caller} {self.name}.{method}"
+        return name
 
     async def _do(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         inner = self.inner
@@ -245,136 +256,109 @@ class SimulatedStore:
 
     # -- the protocol -----------------------------------------------------------------------------------
 
-    async def get(self, kind: Kind, key: str) -> Record | None:
+    def get(self, kind: Kind, key: str) -> Answer[Record | None]:
         """See Store.get."""
-        result: Record | None = await self._call("get", kind, key)
-        return result
+        return self._call("get", kind, key)
 
-    async def get_many(self, kind: Kind, keys: Sequence[str]) -> dict[str, Record]:
+    def get_many(self, kind: Kind, keys: Sequence[str]) -> Answer[dict[str, Record]]:
         """See Store.get_many."""
-        result: dict[str, Record] = await self._call("get_many", kind, keys)
-        return result
+        return self._call("get_many", kind, keys)
 
-    async def find(self, kind: Kind, specification: Specification) -> Page:
+    def find(self, kind: Kind, specification: Specification) -> Answer[Page]:
         """See Store.find."""
-        result: Page = await self._call("find", kind, specification)
-        return result
+        return self._call("find", kind, specification)
 
-    async def scan(self, kind: Kind, key_range: KeyRange, limit: int) -> list[Record]:
+    def scan(self, kind: Kind, key_range: KeyRange, limit: int) -> Answer[list[Record]]:
         """See Store.scan."""
-        result: list[Record] = await self._call("scan", kind, key_range, limit)
-        return result
+        return self._call("scan", kind, key_range, limit)
 
-    async def versions(self, kind: Kind, key_range: KeyRange, limit: int) -> list[KeyVersion]:
+    def versions(self, kind: Kind, key_range: KeyRange, limit: int) -> Answer[list[KeyVersion]]:
         """See Store.versions."""
-        result: list[KeyVersion] = await self._call("versions", kind, key_range, limit)
-        return result
+        return self._call("versions", kind, key_range, limit)
 
-    async def ranges(self, kind: Kind, count: int) -> list[KeyRange]:
+    def ranges(self, kind: Kind, count: int) -> Answer[list[KeyRange]]:
         """See Store.ranges."""
-        result: list[KeyRange] = await self._call("ranges", kind, count)
-        return result
+        return self._call("ranges", kind, count)
 
-    async def count(self, kind: Kind) -> int:
+    def count(self, kind: Kind) -> Answer[int]:
         """See Store.count."""
-        result: int = await self._call("count", kind)
-        return result
+        return self._call("count", kind)
 
-    async def put(
+    def put(
         self, kind: Kind, key: str, content: Content, *, expected: int | None, epoch: int, above: int = 0
-    ) -> Record:
+    ) -> Answer[Record]:
         """See Store.put."""
-        result: Record = await self._call(
-            "put", kind, key, content, expected=expected, epoch=epoch, above=above
-        )
-        return result
+        return self._call("put", kind, key, content, expected=expected, epoch=epoch, above=above)
 
-    async def delete(self, kind: Kind, key: str, *, expected: int, epoch: int, above: int = 0) -> Record:
+    def delete(self, kind: Kind, key: str, *, expected: int, epoch: int, above: int = 0) -> Answer[Record]:
         """See Store.delete."""
-        result: Record = await self._call("delete", kind, key, expected=expected, epoch=epoch, above=above)
-        return result
+        return self._call("delete", kind, key, expected=expected, epoch=epoch, above=above)
 
-    async def apply(
+    def apply(
         self, kind: Kind, records: Sequence[Record], *, note: Note | None = None
-    ) -> list[Outcome]:
+    ) -> Answer[list[Outcome]]:
         """See Store.apply."""
-        result: list[Outcome] = await self._call("apply", kind, records, note=note)
-        return result
+        return self._call("apply", kind, records, note=note)
 
-    async def apply_together(self, kind: Kind, records: Sequence[Record]) -> list[Outcome]:
+    def apply_together(self, kind: Kind, records: Sequence[Record]) -> Answer[list[Outcome]]:
         """See Store.apply_together."""
-        result: list[Outcome] = await self._call("apply_together", kind, records)
-        return result
+        return self._call("apply_together", kind, records)
 
-    async def examine(self, kind: Kind, batches: AsyncIterator[Sequence[Record]]) -> Examination:
+    def examine(self, kind: Kind, batches: AsyncIterator[Sequence[Record]]) -> Answer[Examination]:
         """See Store.examine."""
-        result: Examination = await self._call("examine", kind, batches)
-        return result
+        return self._call("examine", kind, batches)
 
-    async def changes(self, kind: Kind, after: Position, limit: int) -> ChangeBatch:
+    def changes(self, kind: Kind, after: Position, limit: int) -> Answer[ChangeBatch]:
         """See Store.changes."""
-        result: ChangeBatch = await self._call("changes", kind, after, limit)
-        return result
+        return self._call("changes", kind, after, limit)
 
-    async def head(self, kind: Kind) -> Position:
+    def head(self, kind: Kind) -> Answer[Position]:
         """See Store.head."""
-        result: Position = await self._call("head", kind)
-        return result
+        return self._call("head", kind)
 
-    async def cut_log(self, kind: Kind, upto: Position, limit: int) -> int:
+    def cut_log(self, kind: Kind, upto: Position, limit: int) -> Answer[int]:
         """See Store.cut_log."""
-        result: int = await self._call("cut_log", kind, upto, limit)
-        return result
+        return self._call("cut_log", kind, upto, limit)
 
-    async def rogue_writes(self, kind: Kind) -> list[RogueWrite]:
+    def rogue_writes(self, kind: Kind) -> Answer[list[RogueWrite]]:
         """See Store.rogue_writes."""
-        result: list[RogueWrite] = await self._call("rogue_writes", kind)
-        return result
+        return self._call("rogue_writes", kind)
 
-    async def forget_rogue_write(self, kind: Kind, rogue: RogueWrite) -> bool:
+    def forget_rogue_write(self, kind: Kind, rogue: RogueWrite) -> Answer[bool]:
         """See Store.forget_rogue_write."""
-        result: bool = await self._call("forget_rogue_write", kind, rogue)
-        return result
+        return self._call("forget_rogue_write", kind, rogue)
 
-    async def fence(self, kind: Kind) -> Fence | None:
+    def fence(self, kind: Kind) -> Answer[Fence | None]:
         """See Store.fence."""
-        result: Fence | None = await self._call("fence", kind)
-        return result
+        return self._call("fence", kind)
 
-    async def raise_fence(self, kind: Kind, fence: Fence, *, expected: int | None) -> bool:
+    def raise_fence(self, kind: Kind, fence: Fence, *, expected: int | None) -> Answer[bool]:
         """See Store.raise_fence."""
-        result: bool = await self._call("raise_fence", kind, fence, expected=expected)
-        return result
+        return self._call("raise_fence", kind, fence, expected=expected)
 
-    async def note(self, name: str) -> Note:
+    def note(self, name: str) -> Answer[Note]:
         """See Store.note."""
-        result: Note = await self._call("note", name)
-        return result
+        return self._call("note", name)
 
-    async def notes(self, prefix: str) -> list[Note]:
+    def notes(self, prefix: str) -> Answer[list[Note]]:
         """See Store.notes."""
-        result: list[Note] = await self._call("notes", prefix)
-        return result
+        return self._call("notes", prefix)
 
-    async def write_note(self, name: str, value: bytes, *, expected: int) -> bool:
+    def write_note(self, name: str, value: bytes, *, expected: int) -> Answer[bool]:
         """See Store.write_note."""
-        result: bool = await self._call("write_note", name, value, expected=expected)
-        return result
+        return self._call("write_note", name, value, expected=expected)
 
-    async def drop_note(self, name: str, *, expected: int) -> bool:
+    def drop_note(self, name: str, *, expected: int) -> Answer[bool]:
         """See Store.drop_note."""
-        result: bool = await self._call("drop_note", name, expected=expected)
-        return result
+        return self._call("drop_note", name, expected=expected)
 
-    async def write_notes(self, notes: Sequence[Note]) -> list[bool]:
+    def write_notes(self, notes: Sequence[Note]) -> Answer[list[bool]]:
         """See Store.write_notes."""
-        result: list[bool] = await self._call("write_notes", notes)
-        return result
+        return self._call("write_notes", notes)
 
-    async def drop_notes(self, notes: Sequence[Note]) -> list[bool]:
+    def drop_notes(self, notes: Sequence[Note]) -> Answer[list[bool]]:
         """See Store.drop_notes."""
-        result: list[bool] = await self._call("drop_notes", notes)
-        return result
+        return self._call("drop_notes", notes)
 
 
 def _subject(args: tuple[Any, ...]) -> str:

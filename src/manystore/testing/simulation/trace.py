@@ -3,19 +3,27 @@
 import asyncio
 import hashlib
 from collections.abc import Iterator
+from typing import Final
 
 from manystore.testing.simulation.loop import VirtualLoop
 
 
 class Trace:
-    """Notes of a run, kept as they come and put into words only where somebody asks."""
+    """Notes of a run, put into words only where somebody asks.
 
-    def __init__(self, loop: VirtualLoop) -> None:
+    They are kept only where the run is to be told (`is_kept`): most runs are only to hold, and one that does
+    not is repeated to be told.
+    """
+
+    def __init__(self, loop: VirtualLoop, *, is_kept: bool = True) -> None:
+        self.is_kept: Final = is_kept
         self._loop = loop
         self._notes: list[tuple[float, str, tuple[object, ...]]] = []
 
     def note(self, *what: object, who: str | None = None) -> None:
         """Something happened, done by the running task unless it says who did it."""
+        if not self.is_kept:
+            return
         if who is None:
             task = asyncio.current_task(self._loop)
             who = "outside" if task is None else task.get_name()
