@@ -58,7 +58,9 @@ class Service:
         """The service there, each answer of which is waited for so long; connections end with the block."""
         timeout = aiohttp.ClientTimeout(total=seconds, connect=min(seconds, 10.0))
         connector = aiohttp.TCPConnector(limit=CONNECTIONS)
-        async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
+        async with aiohttp.ClientSession(
+            timeout=timeout, connector=connector, middlewares=(_once,)
+        ) as session:
             yield cls(session, url, credentials)
 
     async def ask(
@@ -142,6 +144,19 @@ class Service:
             if response.status >= 400:
                 raise _problem(response, await _text(response, url))
             yield response
+
+
+async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending a GET, PUT or DELETE again by itself when its connection was lost.
+
+    The first one may have had its effect, and whoever asked would be told of the second alone: a deletion
+    that happened is then refused as not found, with nothing to show that it is one's own. Raises
+    UnreachableError, which is none of those that aiohttp looks out for.
+    """
+    try:
+        return await handler(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise UnreachableError(url=str(request.url.with_query(None)), reason=_reason(error)) from error
 
 
 async def _text(response: aiohttp.ClientResponse, url: str) -> bytes:
