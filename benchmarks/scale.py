@@ -11,17 +11,11 @@ below, starting and finishing count for more than records do. Beside the exponen
 the processor time of workers and PostgreSQL, which other work on the machine hardly touches.
 """
 
-import asyncio
 import contextlib
 import math
 import os
 import shutil
-import signal
-import sys
-import uuid
-from collections.abc import AsyncIterator
 from pathlib import Path
-from random import Random
 
 import asyncpg
 import msgspec
@@ -29,16 +23,9 @@ import msgspec
 from benchmarks.bars import GROWTH, MEMORY
 from benchmarks.measuring import Benchmark, Chart, Claim, Effort, Figure, Measured
 from benchmarks.results import Machine, known
-from manystore.moves.tasks import Action, Task
-from manystore.stores.sqlite import SqliteStore
-from mystira.domain.accounts.kind import ACCOUNTS
-from mystira.platform import Platform, open_platform
-from mystira.schema.upgrades import upgrade
-from mystira.servers import embedded_servers
-from mystira.servers.logs import Log
-from mystira.servers.processes import Process, Program, start
-from mystira.settings import Settings
-from mystira.simulation.people import make_former_accounts
+from benchmarks.stages import moving_accounts, take
+from manystore.moves.tasks import Action
+from mystira.servers.processes import Process
 
 PEAK = Claim(bar=MEMORY, case="two workers, accounts of three tables", unit="MB")
 STEPS = {
@@ -97,66 +84,25 @@ def _peak(process: Process) -> float:
     return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6
 
 
-@contextlib.asynccontextmanager
-async def _workers(settings: Settings, folder: Path) -> AsyncIterator[list[Process]]:
-    running: list[Process] = []
-    try:
-        for number in range(WORKERS):
-            program = Program(
-                name=f"worker-{number}",
-                command=(sys.executable, "-m", "mystira", "serve", "worker"),
-                environment=settings.as_environment(),
-            )
-            running.append(await start(program, Log(folder / f"{program.name}.log")))
-        yield running
-    finally:
-        for process in running:
-            await process.stop((signal.SIGTERM, 5.0))
-
-
-async def _take(platform: Platform, action: Action) -> Task:
-    board = platform.board("accounts")
-    await board.request(action, task_id=uuid.uuid4().hex, actor="benchmark")
-    while True:
-        task = await board.task()
-        assert task is not None
-        if not task.is_open:
-            assert task.state == "done", task.reasons
-            return task
-        await asyncio.sleep(0.05)
-
-
 async def _move(folder: Path, size: int) -> Move:
     """Copy and verify so many accounts."""
-    async with embedded_servers(Settings(data_folder=folder / "data")) as running:
-        assert running.postgres_url is not None
-        await upgrade(running.postgres_url)
-        running.documents_path.parent.mkdir(parents=True, exist_ok=True)
-        documents = SqliteStore(running.documents_path)
-        await documents.open()
-        await documents.adopt(ACCOUNTS, make_former_accounts(Random(1), size))
-        await documents.close()
-        async with (
-            _workers(running, folder) as workers,
-            open_platform(running, role="benchmark") as platform,
-        ):
-            # Until the workers have read where everything stands.
-            await asyncio.sleep(3.0)
-            server = await Server.of(running.postgres_url)
+    async with moving_accounts(folder, size, workers=WORKERS) as (settings, platform, workers):
+        assert settings.postgres_url is not None
+        server = await Server.of(settings.postgres_url)
 
-            def used() -> float:
-                return server.seconds() + sum(sum(_times(each.pid)[:2]) for each in workers)
+        def used() -> float:
+            return server.seconds() + sum(sum(_times(each.pid)[:2]) for each in workers)
 
-            move = Move()
-            for action, claim in STEPS.items():
-                before = used()
-                result = (await _take(platform, action)).result or {}
-                records = result.get("records", result.get("compared", 0))
-                assert records == size, f"{action.value}: {records:,} records of {size:,}"
-                assert result.get("differences", 0) == result["queued"] == 0, f"{action.value}: {result}"
-                move.clock[claim.case], move.processor[claim.case] = result["seconds"], used() - before
-            move.peaks = [_peak(each) for each in workers]
-            return move
+        move = Move()
+        for action, claim in STEPS.items():
+            before = used()
+            result = await take(platform, action)
+            records = result.get("records", result.get("compared", 0))
+            assert records == size, f"{action.value}: {records:,} records of {size:,}"
+            assert result.get("differences", 0) == result["queued"] == 0, f"{action.value}: {result}"
+            move.clock[claim.case], move.processor[claim.case] = result["seconds"], used() - before
+        move.peaks = [_peak(each) for each in workers]
+        return move
 
 
 def exponent(points: list[tuple[float, float]]) -> float:
