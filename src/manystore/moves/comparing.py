@@ -22,7 +22,7 @@ from manystore.followers.sync import Track
 from manystore.moves.pace import Pace
 from manystore.moves.ranges import Checkpoint, keep_checkpoint
 from manystore.moves.verify import PAGE, RangeProof, Settled, Verifier
-from manystore.records import Kind, Record
+from manystore.records import Kind, Record, digest_of_text
 from manystore.stores.store import KeyRange, KeyVersion, Store
 
 SAMPLES: Final = 100
@@ -58,8 +58,12 @@ class ComparisonCheckpoint(Checkpoint, kw_only=True):
         for settled in judged:
             self.count += settled.truth is not None
             self.moving += settled.is_moving
-            self.truth_digest = chain(self.truth_digest, settled.truth)
-            self.copy_digest = chain(self.copy_digest, settled.copy)
+            # Where both sides came to the same before, and hold the same here, they come to the same again.
+            is_same = settled.text is not None and self.truth_digest == self.copy_digest
+            self.truth_digest = chain(self.truth_digest, settled.truth, settled.text)
+            self.copy_digest = (
+                self.truth_digest if is_same else chain(self.copy_digest, settled.copy, settled.text)
+            )
             if settled.difference is not None:
                 self.note(settled.difference)
 
@@ -80,12 +84,18 @@ class RangeCompared(msgspec.Struct, frozen=True):
     moving: int = 0
 
 
-def chain(digest: bytes, record: Record | None) -> bytes:
-    """The running digest of one side after one more record, or none."""
+def chain(digest: bytes, record: Record | None, text: bytes | None = None) -> bytes:
+    """The running digest of one side after one more record, or none; `text`: its canonical form, if known."""
     if record is None:
         return digest
     head = f"{record.key}\0{record.version}\0".encode("utf-8", "surrogatepass")
-    return hashlib.sha256(digest + head + (b"\0" if record.content is None else record.digest)).digest()
+    return hashlib.sha256(digest + head + _content_digest(record, text)).digest()
+
+
+def _content_digest(record: Record, text: bytes | None) -> bytes:
+    if text is not None:
+        return digest_of_text(text)
+    return b"\0" if record.content is None else record.digest
 
 
 class RangeWalk(abc.ABC, Generic[R]):

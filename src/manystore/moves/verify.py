@@ -23,7 +23,7 @@ from manystore.changes import START, Position
 from manystore.clock import Clock
 from manystore.comparison import Difference, compare
 from manystore.followers.sync import Track
-from manystore.records import Record
+from manystore.records import Record, canonical
 from manystore.stores.store import KeyVersion, Store
 
 PAGE: Final = 1000
@@ -79,12 +79,14 @@ class Settled(msgspec.Struct, frozen=True):
     """One record as both sides hold it at a common position.
 
     One that `is_moving` was never met there: both are then what the copy held last, decided by its version.
+    `text` is the canonical form of the content, where both were seen to hold the same.
     """
 
     truth: Record | None
     copy: Record | None
     difference: Difference | None
     is_moving: bool = False
+    text: bytes | None = None
 
 
 class Verifier:
@@ -138,10 +140,13 @@ class Verifier:
     async def judge(self, page: Sequence[Record], there: Mapping[str, Record]) -> list[Settled]:
         """Both sides of one stretch in key order; what looks different is looked at again, properly."""
         here = {record.key: record for record in page}
-        keys = sorted(here.keys() | there.keys())
-        suspects = [key for key in keys if compare(here.get(key), there.get(key)) is not None]
-        again = await self.settle(suspects) if suspects else {}
-        return [again.get(key) or Settled(here.get(key), there.get(key), None) for key in keys]
+        keys = [*here] if here.keys() == there.keys() else sorted(here.keys() | there.keys())
+        judged = [_judge(here.get(key), there.get(key)) for key in keys]
+        suspects = [key for key, each in zip(keys, judged, strict=True) if each.difference is not None]
+        if not suspects:
+            return judged
+        again = await self.settle(suspects)
+        return [again.get(key, each) for key, each in zip(keys, judged, strict=True)]
 
     async def judge_versions(
         self, page: Sequence[KeyVersion], there: Mapping[str, KeyVersion]
@@ -212,3 +217,17 @@ class Verifier:
             else:
                 undecided.append(key)
         return undecided
+
+
+def _judge(truth: Record | None, copy: Record | None) -> Settled:
+    """Both as they were read; all records come this way, so each is spelled once, and the text is kept."""
+    if (
+        truth is not None
+        and copy is not None
+        and truth.version == copy.version
+        and truth.content is not None
+        and copy.content is not None
+        and (text := canonical(truth.content)) == canonical(copy.content)
+    ):
+        return Settled(truth, copy, None, text=text)
+    return Settled(truth, copy, compare(truth, copy))
