@@ -14,7 +14,7 @@ from mystira.domain.accounts.model import NewAccount, Role
 from mystira.domain.accounts.use_cases import create_account, read_account
 from mystira.domain.signing_in.kind import SIGN_INS
 from mystira.domain.signing_in.model import SignIn
-from mystira.domain.signing_in.sign_ins import Terms, open_sign_in
+from mystira.domain.signing_in.sign_ins import Terms, note_second_factor, open_sign_in
 from mystira.platform import Platform
 from mystira.settings import Settings
 
@@ -45,6 +45,7 @@ class Member(msgspec.Struct, frozen=True):
 
     account_id: str
     token: str
+    sign_in_id: str
 
     @property
     def shows(self) -> Showing:
@@ -52,19 +53,30 @@ class Member(msgspec.Struct, frozen=True):
         return Showing(BearerToken(self.token))
 
 
-async def let_in(platform: Platform, *, role: Role = Role.USER, account_id: str | None = None) -> Member:
-    """Somebody of that role, signed in as if by a code; in a new account unless there is one."""
+async def let_in(
+    platform: Platform,
+    *,
+    role: Role = Role.USER,
+    account_id: str | None = None,
+    second_factor: bool = True,
+) -> Member:
+    """Somebody of that role, signed in as if by a code, and by a second factor unless it says otherwise; in a
+    new account unless there is one.
+    """
     accounts, clock = platform.accounts, platform.clock
     if account_id is None:
         new = NewAccount(email=f"{uuid.uuid4().hex}@example.org", display_name="Ada")
         account = (await create_account(accounts, new, clock=clock, role=role)).value
     else:
         account = (await read_account(accounts, account_id)).value
+    sign_ins = platform.repository(SignIn, SIGN_INS)
     opened = await open_sign_in(
-        platform.repository(SignIn, SIGN_INS),
+        sign_ins,
         account,
         clock=clock,
         randomness=random.SystemRandom(),
         terms=Terms(),
     )
-    return Member(account.id, opened.token)
+    if second_factor:
+        await note_second_factor(sign_ins, opened.sign_in.key, now=clock.now())
+    return Member(account.id, opened.token, opened.sign_in.key)

@@ -23,6 +23,7 @@ from mystira.domain.profiles.kind import USER_PROFILES
 from mystira.domain.purchases.kind import PURCHASES
 from mystira.domain.scenarios.kind import SCENARIOS
 from mystira.domain.scores.kind import PLAYER_SCENARIO_SCORES
+from mystira.domain.second_factors.kind import SECOND_FACTORS
 from mystira.domain.sessions.kind import GAME_SESSIONS
 from mystira.domain.signing_in.kind import PENDING_SIGNUPS, SIGN_INS
 
@@ -107,11 +108,13 @@ SETTLED: Final[dict[StoreName, tuple[Kind, ...]]] = {
         FANTASY_THEMES,
         AGE_GROUPS,
         COMPASS_TRACKINGS,
+        SECOND_FACTORS,
     ),
     "relational": (SIGN_INS,),
 }
-"""The kinds that live in one store for good. Content is documents: read whole, seldom written. Who is signed
-in was never a document of the former system's, so there is nothing to move.
+"""The kinds that live in one store for good. Content is documents: read whole, seldom written; second factors
+are a few documents of staff's. Who is signed in was never a document of the former system's, so there is
+nothing to move.
 """
 
 PROFILES_SPLIT: Final = Split(

@@ -23,7 +23,8 @@ from mystira.http.openapi import describe
 from mystira.http.operations import Operation
 from mystira.http.service import Service
 from mystira.settings import Settings
-from tests.acceptance.access import RECORDS, World, body_of, make_world
+from tests.acceptance.access import RECORDS, body_of
+from tests.acceptance.askers import World, make_world
 from tests.callers import let_in
 from tests.serving import served_api
 

@@ -19,17 +19,14 @@ from mystira.http.service import Service
 from mystira.serve.api import compose
 from tests.acceptance.access import (
     ABSENT,
-    CALLERS,
     NOT_MADE,
     OWNED,
-    Asking,
-    World,
     body_of,
     claims_of,
-    make_world,
     path_of,
     request_of,
 )
+from tests.acceptance.askers import CALLERS, Asking, World, make_world
 from tests.callers import let_in
 from tests.reference_pages import services
 from tests.refusals import check_problem, written
@@ -40,8 +37,11 @@ DECLARED = {
 }
 OPEN = {"signUp", "signIn", "confirmSignIn", "getMedia", "getMediaForever"}
 """What nobody needs to sign in for, by decision: a page shows pictures by their addresses alone."""
+BY_ONE_FACTOR = {"getMe", "signOut", "beginSecondFactor", "confirmSecondFactor", "showSecondFactor"}
+"""What staff may ask for before they have shown their second factor, by decision: nothing else at all."""
 EMPTY = {"listScores", "listConsents", "listDeletions"}
 """Lists of what belongs to a record: where that is not there, they are empty for whoever reaches all."""
+KEPT_OUT = ("not_signed_in", "not_allowed", "second_factor_needed")
 PLACES = ("own", "others'", "absent")
 
 
@@ -72,6 +72,7 @@ def test_a_declaration_leaves_nothing_open(service: Service, operation: Operatio
     """
     allows = operation.allows
     assert allows.anyone is (operation.name in OPEN)
+    assert allows.one_factor is (operation.name in BY_ONE_FACTOR)
     if service.name == "adminApi":
         assert allows.roles <= STAFF.roles
     owned = [name for name in operation.path_parameters if name in OWNED]
@@ -85,7 +86,7 @@ def test_a_declaration_leaves_nothing_open(service: Service, operation: Operatio
 
 def test_what_is_listed_as_open_is_there() -> None:
     """No name stands in a list that no operation has any more."""
-    assert DECLARED.keys() >= OPEN | NOT_MADE.keys()
+    assert DECLARED.keys() >= OPEN | BY_ONE_FACTOR | NOT_MADE.keys()
 
 
 # -- what is so ----------------------------------------------------------------------------------------
@@ -96,6 +97,8 @@ def _expected(operation: Operation[Any], name: str, asking: Asking, place: str) 
     allows, caller = operation.allows, asking.caller
     if not allows.anyone and not caller.is_known:
         return "not_signed_in"
+    if not allows.anyone and caller.lacks_second_factor and operation.name not in BY_ONE_FACTOR:
+        return "second_factor_needed" if caller.role in allows.roles else "not_allowed"
     if not allows.admits(caller):
         return "not_allowed"
     if operation.name in EMPTY and caller.reaches_all:
@@ -111,7 +114,7 @@ def _found(answer: httpx.Response) -> str:
     if answer.status_code < 400:
         return "reached"
     code = str(check_problem(answer)["code"])
-    if code in ("not_signed_in", "not_allowed"):
+    if code in KEPT_OUT:
         return code
     if code in ("not_found", "unknown_kind"):
         return "nothing"
@@ -144,7 +147,7 @@ async def test_every_cell_is_as_declared(world: World, service: Service, operati
         for place in _places(operation, asking):
             expected = _expected(operation, name, asking, place)
             path = standing
-            if expected not in ("not_signed_in", "not_allowed"):
+            if expected not in KEPT_OUT:
                 # All made anew, since the cell before may have deleted it.
                 asking, world.other = await make(world, service), await let_in(world.api.platform)
                 mine, theirs = asking.caller.account_id, world.other.account_id
@@ -154,7 +157,7 @@ async def test_every_cell_is_as_declared(world: World, service: Service, operati
             found = _found(answer)
             if found != expected:
                 wrong.append((name, place, expected, found, answer.text[:200]))
-            if found in ("not_signed_in", "not_allowed"):
+            if found in KEPT_OUT:
                 assert ("www-authenticate" in answer.headers) is (found == "not_signed_in")
     assert wrong == []
 
@@ -164,7 +167,7 @@ async def test_who_is_kept_out_changes_nothing(
     world: World, service: Service, operation: Operation[Any]
 ) -> None:
     """Not even with everything else right: no store has a change more than before."""
-    for name in ("nobody", "a guest", "a service"):
+    for name in ("nobody", "a guest", "a service", "a super admin without a second factor"):
         asking = await CALLERS[name](world, service)
         if not _is_kept_out(operation, asking):
             continue

@@ -103,6 +103,9 @@ async def test_people_are_made_staff_by_their_address(up: Stage) -> None:
     assert (await command(*words, folder=up.folder)).output.endswith("is Admin now.\n")
     nobody = ("people", "role", "nobody@example.org", "Admin", "--reason", "a test")
     assert (await command(*nobody, folder=up.folder)).code == 1
+    # They have not set a second factor up, so there is none to take away.
+    lost = ("people", "reset-second-factor", email, "--reason", "a test")
+    assert (await command(*lost, folder=up.folder)).code == 1
     assert (
         await command("people", "role", email, "Wizard", "--reason", "a test", folder=up.folder)
     ).code == 2

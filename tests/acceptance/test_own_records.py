@@ -86,5 +86,6 @@ async def test_a_key_is_the_callers_own(quick: Api, ada: Member, robin: Member) 
 
 async def test_a_program_that_runs_the_platform_is_nobody_in_particular(quick: Api) -> None:
     """It has a role, and neither an account nor a sign-in to end."""
-    assert (await quick.client.get("/api/v1/me")).json() == {"role": "SuperAdmin", "account": None}
+    me = {"role": "SuperAdmin", "lacksSecondFactor": False, "account": None}
+    assert (await quick.client.get("/api/v1/me")).json() == me
     assert check_problem(await quick.client.delete("/api/v1/sign-ins/current"))["code"] == "not_found"

@@ -28,6 +28,21 @@ async def _watched(connection: Connection) -> list[tuple[str, bool]]:
     return [(row["tag"], row["stops_writes"]) for row in rows]
 
 
+async def test_later_steps_hold_up_nobody_who_writes_accounts_or_profiles(empty_url: str) -> None:
+    """From the game's tables to the newest revision and back, neither table is locked against writers."""
+    await upgrade(empty_url, "0002")
+    connection = await asyncpg.connect(empty_url)
+    try:
+        await connection.execute(_WATCH)
+        await upgrade(empty_url)
+        await downgrade(empty_url, "0002")
+        steps = await _watched(connection)
+        assert steps
+        assert [tag for tag, stops in steps if stops] == []
+    finally:
+        await connection.close()
+
+
 async def test_the_games_tables_hold_up_writers_at_the_very_end_alone(empty_url: str) -> None:
     """Of dozens of commands only the last few, which tie tables to accounts or untie them, stop writes."""
     await upgrade(empty_url, "0001")

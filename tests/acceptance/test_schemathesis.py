@@ -19,7 +19,8 @@ from mystira.http.operations import Answer, Call, Operation, show
 from mystira.http.problems import ProblemError
 from mystira.http.service import Service
 from mystira.settings import Settings
-from tests.acceptance.access import NOT_MADE, World
+from tests.acceptance.access import NOT_MADE
+from tests.acceptance.askers import World
 from tests.acceptance.fuzzing import Fuzzed, fuzz, fuzzed_world, label
 from tests.callers import let_in
 from tests.serving import memory_api, served, services_of

@@ -103,7 +103,7 @@ async def _come_and_go(api: Api) -> None:
         account = came["account"]
         assert (account["email"], account["displayName"], account["role"]) == (email, "Ada", "User")
         me = await client.get("/api/v1/me", headers=_bearer(came["token"]))
-        assert me.json() == {"role": "User", "account": account}
+        assert me.json() == {"role": "User", "lacksSecondFactor": False, "account": account}
         again = await _come_in(api, client, email.upper())
         assert again["account"]["id"] == account["id"]
         out = await client.delete("/api/v1/sign-ins/current", headers=_bearer(came["token"]))

@@ -33,8 +33,10 @@ CALLERS = {
     "out of date": NOBODY,
     "guest": Caller(role=Role.GUEST, account_id="guest"),
     "user": Caller(role=Role.USER, account_id="user"),
-    "admin": Caller(role=Role.ADMIN, account_id="admin"),
-    "super": Caller(role=Role.SUPER_ADMIN, account_id="super"),
+    "admin": Caller(role=Role.ADMIN, account_id="admin", second_factor=True),
+    "super": Caller(role=Role.SUPER_ADMIN, account_id="super", second_factor=True),
+    "admin by mail": Caller(role=Role.ADMIN, account_id="admin"),
+    "super by mail": Caller(role=Role.SUPER_ADMIN, account_id="super"),
     "publisher": Caller(service="publisher"),
     "operator": OPERATOR,
 }
@@ -47,6 +49,8 @@ ACCESSES = [
     (SUPER_STAFF, {"super", "operator"}),
     (by_service("publisher"), {"publisher"}),
     (STAFF | by_service("publisher"), {"admin", "super", "operator", "publisher"}),
+    (SUPER_STAFF.by_one_factor(), {"super", "super by mail", "operator"}),
+    (SUPER_STAFF.by_one_factor() | STAFF, {"admin", "super", "operator"}),
 ]
 
 
@@ -81,7 +85,9 @@ async def _ask(asked: Operation[Any], shown: str | None, path: str = "/x") -> ht
 
 
 @pytest.mark.parametrize(
-    ("access", "admitted"), ACCESSES, ids=[describe_access(access) for access, _ in ACCESSES]
+    ("access", "admitted"),
+    ACCESSES,
+    ids=[f"{describe_access(access)}{', by one factor' * access.one_factor}" for access, _ in ACCESSES],
 )
 async def test_an_operation_admits_whom_it_names(access: Access, admitted: set[str | None]) -> None:
     """Those are known to the handler; of the rest, whoever is known gets 403 and nobody in particular 401."""
@@ -90,7 +96,9 @@ async def test_an_operation_admits_whom_it_names(access: Access, admitted: set[s
         if shown in admitted:
             assert msgspec.json.decode(answer.content, type=Caller) == caller
             continue
-        code = "not_allowed" if caller.is_known else "not_signed_in"
+        code = "not_signed_in"
+        if caller.is_known:
+            code = "second_factor_needed" if caller.role in access.roles else "not_allowed"
         assert check_problem(answer)["code"] == code
         assert ("www-authenticate" in answer.headers) is not caller.is_known
 
@@ -137,6 +145,14 @@ async def test_what_is_others_is_answered_as_if_it_were_not_there(
         told.add((problem["code"], problem["detail"].replace(key, "…"), problem.get("path")))
         assert (await _ask(asked, "super", f"/{key}")).status_code == 200
     assert [code for code, *_ in told] == ["not_found"]
+
+
+def test_staff_reach_nobodys_records_before_their_second_factor() -> None:
+    """By mail alone a SuperAdmin has what is their own; a program of the platform has no mail to lose."""
+    assert not CALLERS["super by mail"].reaches("somebody")
+    assert CALLERS["super by mail"].reaches("super")
+    assert CALLERS["super"].reaches("somebody")
+    assert not OPERATOR.lacks_second_factor
 
 
 def test_who_has_no_account_owns_nothing() -> None:

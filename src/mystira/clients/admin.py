@@ -162,6 +162,11 @@ class AdminClient:
         )
         return _document(await self._service.ask("PUT", path, content=content, headers=self._headers))
 
+    async def reset_second_factor(self, account_id: str, reason: str) -> None:
+        """Take an account's second factor away, for a reason that is kept."""
+        path = f"/admin/api/people/{quote(account_id, safe='')}/second-factor/reset"
+        await self._service.ask("POST", path, content={"reason": reason}, headers=self._headers)
+
     async def sweep(self, kind: str, told: Callable[[Document], None] = lambda _: None) -> Document:
         """Clean up a split kind, part by part; `told` hears of what was done so far, which is the answer."""
         path = f"/admin/api/sweep/{quote(kind, safe='')}"

@@ -37,7 +37,12 @@ class Authenticator:
         found = await recognise(self._sign_ins, self._accounts, token, clock=self._clock, terms=self._terms)
         if found is None:
             return NOBODY
-        return Caller(role=found.account.role, account_id=found.account.id, sign_in_id=found.sign_in.id)
+        return Caller(
+            role=found.account.role,
+            account_id=found.account.id,
+            sign_in_id=found.sign_in.id,
+            second_factor=found.sign_in.second_factor_at is not None,
+        )
 
     def _service(self, token: str, audience: str) -> Caller:
         issuer = read_issuer(self._key, token, audience=audience, now=self._clock.now())

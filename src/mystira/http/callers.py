@@ -7,6 +7,7 @@ Every operation states who may call it:
     allows=STAFF                       Admin and SuperAdmin
     allows=SUPER_STAFF                 SuperAdmin alone
     allows=STAFF | by_service("publisher")
+    allows=STAFF.by_one_factor()     staff before they showed their second factor as well
 
 and, where the path names a record that belongs to an account, whose it is:
 
@@ -20,23 +21,27 @@ SuperAdmin reaches everybody's.
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final, Protocol
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from mystira.domain.accounts.model import Role
 from mystira.domain.errors import NotFoundError
 from mystira.http.problems import ProblemError
 
+_STAFF_ROLES: Final = frozenset({Role.ADMIN, Role.SUPER_ADMIN})
+
 
 class Caller(Struct, frozen=True, kw_only=True):
     """Who calls: an account by one of its sign-ins, a `service` by its name, or nobody that we know.
 
-    A service has no role unless it acts for those who run the platform, as the commands do.
+    A service has no role unless it acts for those who run the platform, as the commands do. Of an account,
+    `second_factor` says whether one was shown for this sign-in.
     """
 
     role: Role | None = None
     account_id: str | None = None
     sign_in_id: str | None = None
     service: str | None = None
+    second_factor: bool = False
 
     @property
     def is_known(self) -> bool:
@@ -46,7 +51,12 @@ class Caller(Struct, frozen=True, kw_only=True):
     @property
     def reaches_all(self) -> bool:
         """Whether the caller may reach the records of every account."""
-        return self.role is Role.SUPER_ADMIN
+        return self.role is Role.SUPER_ADMIN and not self.lacks_second_factor
+
+    @property
+    def lacks_second_factor(self) -> bool:
+        """Whether the caller is staff by what came by mail alone. A program has no mail, and shows a key."""
+        return self.role in _STAFF_ROLES and self.service is None and not self.second_factor
 
     def owns(self, account_id: str | None) -> bool:
         """Whether what belongs to the account is the caller's own."""
@@ -76,23 +86,42 @@ class Authenticate(Protocol):
 
 
 class Access(Struct, frozen=True):
-    """Who may call an operation: `anyone`, or those of some roles and some services."""
+    """Who may call an operation: `anyone`, or those of some roles and some services.
+
+    Staff have to have shown their second factor, unless `one_factor` is enough.
+    """
 
     roles: frozenset[Role] = frozenset()
     services: frozenset[str] = frozenset()
     anyone: bool = False
+    one_factor: bool = False
 
     def admits(self, caller: Caller) -> bool:
         """Whether the caller is among them."""
-        return self.anyone or caller.role in self.roles or caller.service in self.services
+        if self.anyone or caller.service in self.services:
+            return True
+        return self.names(caller) and (self.one_factor or not caller.lacks_second_factor)
+
+    def names(self, caller: Caller) -> bool:
+        """Whether the caller has a role that may, with or without a second factor."""
+        return caller.role in self.roles
+
+    def by_one_factor(self) -> "Access":
+        """The same callers, also before staff among them showed their second factor."""
+        return structs.replace(self, one_factor=True)
 
     def __or__(self, other: "Access") -> "Access":
-        return Access(self.roles | other.roles, self.services | other.services, self.anyone or other.anyone)
+        return Access(
+            self.roles | other.roles,
+            self.services | other.services,
+            self.anyone or other.anyone,
+            self.one_factor and other.one_factor,
+        )
 
 
 ANYONE: Final = Access(anyone=True)
 SIGNED_IN: Final = Access(frozenset(Role))
-STAFF: Final = Access(frozenset({Role.ADMIN, Role.SUPER_ADMIN}))
+STAFF: Final = Access(_STAFF_ROLES)
 SUPER_STAFF: Final = Access(frozenset({Role.SUPER_ADMIN}))
 
 
@@ -128,6 +157,9 @@ async def require_caller(
         return caller
     if not caller.is_known:
         raise _not_signed_in(shown)
+    if access.names(caller):
+        detail = "Show your second factor (showSecondFactor), or set one up first (beginSecondFactor)."
+        raise ProblemError("second_factor_needed", detail)
     raise ProblemError("not_allowed", f"This is for {describe_access(access)}.")
 
 

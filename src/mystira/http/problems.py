@@ -45,6 +45,12 @@ _TABLE: Final = (
         "Sign in, and send the token you were given.",
     ),
     Code("not_allowed", 403, "The caller may not do this", "Ask somebody whose role allows it."),
+    Code(
+        "second_factor_needed",
+        403,
+        "Staff show a second factor first",
+        "Set one up or show it, by the operations in `detail`.",
+    ),
     Code("not_bought", 403, "The account has no access to the story", "Subscribe, or buy one of `bundles`."),
     Code("consent_needed", 403, "A parent has not allowed this", "Ask a parent to consent, then repeat it."),
     Code("not_found", 404, "There is no such record", "Look up its id; it may have been deleted."),
@@ -57,6 +63,8 @@ _TABLE: Final = (
     Code("already_bought", 409, "The account has this already", "Nothing was charged."),
     Code("not_refundable", 409, "No money was taken for this", "There is nothing to give back."),
     Code("still_published", 409, "The story is published", "Withdraw it, then delete it."),
+    Code("second_factor_set", 409, "There is a second factor already", "Show it, or have it taken away."),
+    Code("second_factor_not_set", 409, "There is no second factor", "Set one up."),
     Code("refused", 409, "The record cannot be written as it is now", "Look at `detail`."),
     Code(
         "request_in_progress", 409, "The first request with this key is under way", "Ask again in a moment."
@@ -93,6 +101,7 @@ _TABLE: Final = (
     Code("unknown_media", 422, "The bytes are no media taken here", "Convert them to a format in `detail`."),
     Code("not_representable", 422, "A value cannot be kept exactly", "Change `path`."),
     Code("wrong_code", 422, "This is not the code that was mailed", "Look at the letter, and type it again."),
+    Code("wrong_second_factor", 422, "This code does not count now", "Wait for the app's next, and type it."),
     Code("idempotency_key_reused", 422, "The key belongs to another request", "Use a new key."),
     Code("precondition_required", 428, "The header If-Match is missing", "Send the ETag of what you read."),
     Code("too_often", 429, "It was asked for too often", "Wait as long as Retry-After says."),

@@ -39,6 +39,7 @@ SIGN_INS: Final = Kind(
             Field(name="expiresAt", type=FieldType.TIMESTAMP, label=Label.CONFIDENTIAL),
             Field(name="lastSeenAt", type=FieldType.TIMESTAMP, label=Label.CONFIDENTIAL),
             Field(name="userAgent", type=FieldType.STRING, label=Label.RESTRICTED),
+            Field(name="secondFactorAt", type=FieldType.TIMESTAMP, label=Label.CONFIDENTIAL),
         )
     ),
 )

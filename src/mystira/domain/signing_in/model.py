@@ -33,7 +33,8 @@ class PendingSignup(Entity, frozen=True, kw_only=True, rename="camel"):
 class SignIn(Entity, frozen=True, kw_only=True, rename="camel"):
     """Somebody who is signed in, as it is stored: under the hash of the token, which is nowhere else.
 
-    `role` is what the account's was at the time; what counts is what it is now.
+    `role` is what the account's was at the time; what counts is what it is now. `second_factor_at` is when a
+    second factor was shown for it, without which nobody is staff by it.
     """
 
     account_id: str
@@ -41,6 +42,7 @@ class SignIn(Entity, frozen=True, kw_only=True, rename="camel"):
     expires_at: dt.datetime
     last_seen_at: dt.datetime
     user_agent: str | None = None
+    second_factor_at: dt.datetime | None = None
 
 
 class SignUpRequest(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):

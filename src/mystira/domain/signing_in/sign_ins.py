@@ -20,7 +20,7 @@ from manystore.specifications import Specification, field
 from mystira.domain.accounts.model import Account
 from mystira.domain.accounts.use_cases import Accounts
 from mystira.domain.errors import NotFoundError
-from mystira.domain.records import create_record, delete_record
+from mystira.domain.records import change_record, create_record, delete_record
 from mystira.domain.signing_in.model import SignIn
 
 SignIns = Repository[SignIn]
@@ -106,6 +106,17 @@ async def _note_use(sign_ins: SignIns, stored: Stored[SignIn], now: dt.datetime,
         return
     except UnavailableError as error:
         log.warning("sign_in.use_not_noted", reason=error.reason)
+
+
+async def note_second_factor(sign_ins: SignIns, sign_in_id: str, *, now: dt.datetime) -> None:
+    """Write down that a second factor was shown for a sign-in. Raises NotFoundError where it was revoked
+    meanwhile, and ContendedError.
+    """
+
+    def note(sign_in: SignIn) -> SignIn:
+        return msgspec.structs.replace(sign_in, second_factor_at=now)
+
+    await change_record(sign_ins, sign_in_id, note, now=now)
 
 
 async def end_sign_in(sign_ins: SignIns, sign_in_id: str) -> None:

@@ -49,6 +49,7 @@ SIGN_INS_TABLE: Final = sa.Table(
     open_moment("expires_at"),
     open_moment("last_seen_at"),
     sa.Column("user_agent", sa.Text),
+    open_moment("second_factor_at"),
     moment("created_at"),
     moment("updated_at"),
     *engine_columns(),

@@ -19,12 +19,16 @@ from mystira.domain.media.model import MediaAsset
 from mystira.domain.purchases.checkout import checkout_of
 from mystira.domain.scenarios.kind import SCENARIOS
 from mystira.domain.scenarios.model import Scenario
+from mystira.domain.second_factors.kind import SECOND_FACTORS
+from mystira.domain.second_factors.model import SecondFactor
+from mystira.domain.second_factors.use_cases import Strongroom
 from mystira.domain.signing_in.kind import PENDING_SIGNUPS, SIGN_INS
 from mystira.domain.signing_in.model import PendingSignup, SignIn
 from mystira.domain.signing_in.sign_ins import Terms
 from mystira.domain.signing_in.use_cases import Reception
 from mystira.gateways.idempotency import IdempotencyKeys
 from mystira.gateways.outside import Outside
+from mystira.http.admission import Admission
 from mystira.http.operations import Operation
 from mystira.http.service import PathParameter, Service
 from mystira.platform import Platform
@@ -39,6 +43,7 @@ from mystira.services.app_api.profiles import profile_operations
 from mystira.services.app_api.purchases import purchase_operations
 from mystira.services.app_api.scenarios import ScenarioSummary, scenario_operations
 from mystira.services.app_api.scores import score_operations
+from mystira.services.app_api.second_factors import second_factor_operations
 from mystira.services.app_api.sessions import session_operations
 from mystira.services.app_api.signing_in import signing_in_operations
 from mystira.settings import Settings
@@ -100,6 +105,17 @@ def reception_of(platform: Platform, *, service_key: str) -> Reception:
     )
 
 
+def _strongroom(platform: Platform, reception: Reception) -> Strongroom:
+    return Strongroom(
+        factors=platform.repository(SecondFactor, SECOND_FACTORS),
+        accounts=reception.accounts,
+        sign_ins=reception.sign_ins,
+        key=reception.key,
+        clock=reception.clock,
+        randomness=reception.randomness,
+    )
+
+
 def terms_of(settings: Settings) -> Terms:
     """How long sign-ins last."""
     return Terms(
@@ -117,6 +133,11 @@ def app_api(platform: Platform, outside: Outside, *, service_key: str) -> Servic
         description=_DESCRIPTION,
         operations=(
             *signing_in_operations(reception, outside, platform.settings),
+            *second_factor_operations(
+                _strongroom(platform, reception),
+                Admission(outside, platform.settings, service_key),
+                outside,
+            ),
             *account_operations(platform, keys, reception.sign_ins),
             *profile_operations(platform, keys),
             *_consent_operations(platform, outside, service_key),

@@ -19,6 +19,9 @@ from mystira.domain.profiles.use_cases import release_profiles
 from mystira.domain.purchases.buyers import release_purchases
 from mystira.domain.purchases.kind import PURCHASES
 from mystira.domain.purchases.model import Purchase
+from mystira.domain.second_factors.kind import SECOND_FACTORS
+from mystira.domain.second_factors.model import SecondFactor
+from mystira.domain.second_factors.use_cases import forget_second_factor
 from mystira.domain.sessions.reading import sessions_release
 from mystira.domain.signing_in.sign_ins import SignIns, end_sign_ins
 from mystira.gateways.idempotency import IdempotencyKeys
@@ -49,6 +52,7 @@ class AccountRoutes:
     """What each operation on accounts does."""
 
     def __init__(self, platform: Platform, keys: IdempotencyKeys, sign_ins: SignIns) -> None:
+        self._factors = platform.repository(SecondFactor, SECOND_FACTORS)
         self._accounts, self._profiles, self._sign_ins = platform.accounts, platform.profiles, sign_ins
         self._clock, self._keys = platform.clock, keys
         self._purchases = platform.repository(Purchase, PURCHASES)
@@ -98,11 +102,12 @@ class AccountRoutes:
         expected = await expected_version(call.demand, lambda: self._read(call))
         release = functools.partial(release_profiles, self._profiles, clock=self._clock)
         end = functools.partial(end_sign_ins, self._sign_ins)
+        forget = functools.partial(forget_second_factor, self._factors)
         disown = functools.partial(release_purchases, self._purchases, clock=self._clock)
         await use_cases.delete_account(
             self._accounts,
             call.path["accountId"],
-            releases=(release, end, self._end_play, disown),
+            releases=(release, end, forget, self._end_play, disown),
             expected=expected,
         )
         return show_nothing()

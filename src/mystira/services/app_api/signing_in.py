@@ -48,9 +48,13 @@ class SignedInView(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Me(Struct, frozen=True, kw_only=True, rename="camel"):
-    """Who asks. A program of the platform has no `account`."""
+    """Who asks. A program of the platform has no `account`.
+
+    As long as `lacks_second_factor`, nothing else that staff ask is answered.
+    """
 
     role: Role | None
+    lacks_second_factor: bool
     account: AccountView | None
 
 
@@ -100,9 +104,12 @@ class SigningInRoutes:
         """Who asks."""
         caller = call.caller
         if caller.account_id is None:
-            return show(Me(role=caller.role, account=None))
+            return show(Me(role=caller.role, lacks_second_factor=False, account=None))
         account = await read_account(self._reception.accounts, caller.account_id)
-        return show(Me(role=account.value.role, account=view(AccountView, account)))
+        shown = view(AccountView, account)
+        return show(
+            Me(role=account.value.role, lacks_second_factor=caller.lacks_second_factor, account=shown)
+        )
 
     def _answer(self, requested: Requested) -> Answer:
         if requested.letter is not None:
@@ -182,6 +189,7 @@ def _being_in(routes: SigningInRoutes) -> tuple[Operation[Any], ...]:
             path="/sign-ins/current",
             name="signOut",
             summary="Sign out",
+            allows=SIGNED_IN.by_one_factor(),
             description="The token that came with the request opens nothing from now on.",
             handle=routes.sign_out,
             answers={204: None},
@@ -203,6 +211,7 @@ def _being_in(routes: SigningInRoutes) -> tuple[Operation[Any], ...]:
             path="/me",
             name="getMe",
             summary="Who asks",
+            allows=SIGNED_IN.by_one_factor(),
             handle=routes.me,
             answers={200: Me},
             refuses=("not_found",),
