@@ -39,6 +39,11 @@ BATCH: Final = 500
 
 _TRIES: Final = 5
 
+_ENTER: Final = """
+    select manystore.enter_copy($1, $2), set_config('idle_in_transaction_session_timeout', $3, true)
+    """
+"""And for how many milliseconds it may be silent: should it freeze, its locks are in the way of others."""
+
 
 class Task(msgspec.Struct):
     """A record on its way in: `at` is its place in the caller's list, `rows` is None for a tombstone."""
@@ -168,7 +173,8 @@ class Bulk:
 
     async def _enter(self, connection: Any, tasks: Sequence[Task]) -> None:
         has_stones = any(task.rows is None for task in tasks)
-        await connection.execute("select manystore.enter_copy($1, $2)", self._mapped.kind.name, has_stones)
+        patience = f"{self._connections.timeout * 1000:.0f}"
+        await connection.execute(_ENTER, self._mapped.kind.name, has_stones, patience)
 
     async def _enter_and_merge(self, connection: Any, tasks: Sequence[Task]) -> list[Task]:
         await self._enter(connection, tasks)

@@ -26,6 +26,9 @@ from manystore.stores.postgres.control import STALE_EPOCH
 from manystore.stores.postgres.refusals import is_refusal, is_repeatable, unavailable
 from manystore.stores.postgres.sessions import is_pooled
 
+TIMEOUT: Final = 60.0
+"""Seconds for a statement, unless told otherwise: many times what the longest takes on a sound server."""
+
 _ATTEMPTS: Final = 5
 _PATIENCE: Final = 5.0
 _STATEMENTS: Final = 200
@@ -39,7 +42,7 @@ class Connections:
 
     Refusals of values and of epochs pass through as asyncpg.PostgresError, for callers who know the record.
     Where `keeps_statements` is None, statements stay prepared unless a pooler answers at `url`; then
-    `direct_url` leads past it.
+    `direct_url` leads past it. Whoever does not answer a statement within `timeout` seconds is unavailable.
     """
 
     def __init__(
@@ -50,8 +53,10 @@ class Connections:
         *,
         keeps_statements: bool | None = None,
         direct_url: str | None = None,
+        timeout: float = TIMEOUT,
     ) -> None:
         self._url, self._size, self._store = url, size, store
+        self.timeout: Final = timeout
         self._direct_url = direct_url or url
         self._must_ask = keeps_statements is None
         self._statements_kept = 0 if keeps_statements is False else _STATEMENTS
@@ -101,7 +106,13 @@ class Connections:
         return await self._connect()
 
     async def _connect(self) -> Any:
-        return await asyncpg.connect(self._url, timeout=_PATIENCE, statement_cache_size=self._statements_kept)
+        # Without a limit of ours, a line that was cut without a word keeps a statement waiting for hours.
+        return await asyncpg.connect(
+            self._url,
+            timeout=min(_PATIENCE, self.timeout),
+            command_timeout=self.timeout,
+            statement_cache_size=self._statements_kept,
+        )
 
     # -- lending -------------------------------------------------------------------------------------
 
@@ -221,6 +232,8 @@ class Connections:
 
     def _failure(self, error: Exception) -> Exception:
         """The error itself where it is about a record or an epoch, else UnavailableError."""
+        if isinstance(error, TimeoutError):
+            self._forget_idle()
         is_ours = isinstance(error, asyncpg.DataError)
         if isinstance(error, asyncpg.PostgresError):
             is_ours = is_refusal(error) or is_repeatable(error) or error.sqlstate == STALE_EPOCH
@@ -229,6 +242,11 @@ class Connections:
         failure: Exception = unavailable(self._store, error)
         failure.__cause__ = error
         return failure
+
+    def _forget_idle(self) -> None:
+        """The idle lead the same way as one that does not answer: new ones show soon whether anybody does."""
+        while self._idle:
+            self._idle.pop().terminate()
 
     # -- running -------------------------------------------------------------------------------------
 

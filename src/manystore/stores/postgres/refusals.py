@@ -41,6 +41,8 @@ def is_refusal(error: asyncpg.PostgresError) -> bool:
 def unavailable(store: str, error: Exception) -> UnavailableError:
     """The same, for everything that is not about one record."""
     reason = str(error) or type(error).__name__
+    if isinstance(error, TimeoutError):
+        reason = "it did not answer in time"
     if isinstance(error, asyncpg.PostgresError) and str(error.sqlstate).startswith("42"):
         reason = f"its schema is not the one declared: {reason}"
     return UnavailableError(subject=store, reason=reason)

@@ -11,7 +11,7 @@ from manystore.errors import RefusedError, UnavailableError, UnknownKindError, V
 from manystore.records import Content, Kind, Record
 from manystore.specifications import Page, Specification
 from manystore.stores.postgres.bulk import Bulk
-from manystore.stores.postgres.connections import Connections
+from manystore.stores.postgres.connections import TIMEOUT, Connections
 from manystore.stores.postgres.control import RELEASE, control_statements
 from manystore.stores.postgres.examining import examine
 from manystore.stores.postgres.exchanging import Exchange
@@ -66,6 +66,9 @@ class PostgresStore:
     itself, for the examination, which needs a session. Prepared statements belong to sessions, so behind a
     pooler each statement is planned anew, unless `keeps_statements` says that this one looks after them.
 
+    A statement that is not answered within `timeout` seconds ends in UnavailableError. So long may a
+    transaction of this store rest at the server, too, before that undoes it: its client may be frozen.
+
     The mappings' tables must be there, with their capture triggers, before the store opens: they belong to
     the product's migrations.
     """
@@ -81,11 +84,17 @@ class PostgresStore:
         *,
         keeps_statements: bool | None = None,
         direct_url: str | None = None,
+        timeout: float = TIMEOUT,
     ) -> None:
         self.name = name
         self._kinds = {mapping.kind.name: MappedKind(mapping, name) for mapping in mappings}
         self._connections = Connections(
-            url, pool_size, name, keeps_statements=keeps_statements, direct_url=direct_url
+            url,
+            pool_size,
+            name,
+            keeps_statements=keeps_statements,
+            direct_url=direct_url,
+            timeout=timeout,
         )
         self._ledger = Ledger(self._connections, name)
 
