@@ -23,7 +23,9 @@ def _try(trial: Trial, results: Results, console: Console, processes: int) -> It
     context = multiprocessing.get_context("spawn")
     with (
         Progress(*columns, console=console) as progress,
-        ProcessPoolExecutor(processes, mp_context=context, max_tasks_per_child=1) as pool,
+        ProcessPoolExecutor(
+            1 if trial.alone else processes, mp_context=context, max_tasks_per_child=1
+        ) as pool,
     ):
         done = len(trial.parts) - len(left)
         task = progress.add_task(trial.name, total=len(trial.parts), completed=done)
@@ -59,6 +61,11 @@ def main() -> int:
         for part, finding in results.found(trial.name).items()
         if not finding.outcome.holds
     ]
+    for trial in chosen:
+        findings = list(results.found(trial.name).values())
+        for sentence in trial.missed(findings):
+            console.print(f"broken: {trial.name}, {sentence}")
+            broken.append(sentence)
     path = write_report(TRIALS, results)
     if asked.json:
         sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(results)) + b"\n")

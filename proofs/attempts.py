@@ -6,10 +6,10 @@ Here and not beside the command: a new process imports what it is to do by name,
 
 import time
 
-from proofs import model, requests, simulation, verifier
+from proofs import kills, model, requests, simulation, verifier
 from proofs.trials import Finding, Outcome
 
-TRIALS = (model.TRIAL, simulation.TRIAL, requests.TRIAL, verifier.TRIAL)
+TRIALS = (model.TRIAL, simulation.TRIAL, requests.TRIAL, verifier.TRIAL, kills.TRIAL)
 
 
 def attempt(trial: str, part: str) -> Finding:

@@ -4,7 +4,7 @@ import html
 from collections.abc import Sequence
 
 from proofs.results import FOLDER, Results
-from proofs.trials import Finding, Trial, total
+from proofs.trials import Finding, Trial, summed
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem;
@@ -35,14 +35,15 @@ def write_report(trials: Sequence[Trial], results: Results) -> str:
 def _section(trial: Trial, results: Results) -> str:
     found = results.found(trial.name)
     findings = [found[part] for part in trial.parts if part in found]
-    sums = (trial.sums or total)(findings)
+    sums = summed(trial, findings)
     told = ", ".join(f"{name} {figure:,}" for name, figure in sums.items() if not isinstance(figure, str))
     missing = len(trial.parts) - len(findings)
     left = f" {missing} of {len(trial.parts)} parts have not been tried." if missing else ""
+    broken = "".join(f'<p class="broken">{html.escape(each)}.</p>' for each in trial.missed(findings))
     rows = "".join(_row(finding) for finding in findings)
     return (
         f"<h2>{html.escape(trial.name.capitalize())}</h2><p>{html.escape(trial.claim)}</p>"
-        f"<p><strong>{html.escape(told)}</strong>.{left}</p><table>{rows}</table>"
+        f"<p><strong>{html.escape(told)}</strong>.{left}</p>{broken}<table>{rows}</table>"
     )
 
 

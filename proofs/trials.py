@@ -1,6 +1,6 @@
 """What a trial is: a claim, the parts in which it is tried, and what came of each part."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -14,6 +14,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     holds: bool
     figures: Figures = {}
+    samples: Mapping[str, Sequence[float]] = {}
+    """Single measurements, of which the sums of a trial are to tell more than their sum."""
     story: str = ""
 
 
@@ -33,6 +35,26 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     parts: Mapping[str, Callable[[], Outcome]]
     sums: Callable[[list[Finding]], Figures] | None = None
     """What all parts come to together; without it, like figures are added."""
+    limits: Mapping[str, tuple[float, float]] = {}
+    """Between what figures of the sums must be, once all parts were tried."""
+    alone: bool = False
+    """Whether a part needs the machine for itself, so that they are tried one after another."""
+
+    def missed(self, findings: list[Finding]) -> list[str]:
+        """Each limit that does not hold, as a sentence; none before all parts were tried."""
+        if len(findings) < len(self.parts):
+            return []
+        sums = summed(self, findings)
+        return [
+            f"{name} is {sums.get(name, 0):,} in all, and not between {least:,.0f} and {most:,.0f}"
+            for name, (least, most) in self.limits.items()
+            if not least <= float(sums.get(name, 0)) <= most
+        ]
+
+
+def summed(trial: Trial, findings: list[Finding]) -> Figures:
+    """What the parts that were tried come to together."""
+    return (trial.sums or total)(findings)
 
 
 def total(findings: list[Finding]) -> Figures:

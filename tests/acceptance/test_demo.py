@@ -1,15 +1,19 @@
 """The demonstration itself, small: it succeeds with figures that add up, and leaves nothing behind."""
 
 import asyncio
+import contextlib
 import json
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mystira.cli.demo import demo
 from mystira.servers.logs import Log
 from mystira.servers.processes import Process, Program, start
+from tests.acceptance.planting import Saboteur
 from tests.commands import command
 from tests.platform_process import gone, processes_of
 
@@ -43,6 +47,7 @@ async def test_a_demonstration_moves_both_kinds_there_and_back_and_there_again_a
     assert {*accounts["killedAt"], *profiles["killedAt"]} == STEPS
     assert report["kills"] == report["restarts"] == len(accounts["killedAt"]) + len(profiles["killedAt"])
     assert report["kills"] >= 2 * len(STEPS) - 1
+    _assert_recovered(report)
     # A child is never further on than its parent.
     assert [(pause["step"], pause["kind"]) for pause in report["pauses"]] == [
         ("cut over", "accounts"),
@@ -61,6 +66,36 @@ async def test_a_demonstration_moves_both_kinds_there_and_back_and_there_again_a
         assert certificate["records"] >= moved["copy"]["records"] * 0.9
     # What proves something stays; data and logs of a success do not.
     assert waited or {path.name for path in folder.iterdir()} == {"objects"}
+    await gone(folder)
+
+
+def _assert_recovered(report: dict[str, Any]) -> None:
+    """All three clocks of each death have stopped, and both kinds came to rest where they were moved to."""
+    recoveries = report["recoveries"]
+    assert len(recoveries) == report["recovered"]["deaths"] == report["kills"]
+    assert all(min(each["served"], each["wentOn"], each["written"]) > 0.0 for each in recoveries)
+    longest = max(max(each["served"], each["wentOn"], each["written"]) for each in recoveries)
+    assert report["recovered"]["max"] == longest
+    assert [(each["phase"], each["underWay"]) for each in report["phases"]] == [
+        ("DualWritePostgresRead", []),
+        ("DualWritePostgresRead", []),
+    ]
+
+
+async def test_a_loss_that_was_planted_ends_with_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One acknowledged record removed and one altered behind everybody's back are named, and no others."""
+    folder = tmp_path / "demo"
+    saboteur = Saboteur(folder)
+    monkeypatch.setattr("mystira.cli.demo.watcher", lambda _: contextlib.nullcontext(saboteur))
+    small: dict[str, Any] = {"accounts": 60, "rate": 30.0, "processes": 1, "breath": 0.1}
+    code = await demo(victims="nobody", data_folder=folder, json=True, **small)
+    witness = json.loads(capsys.readouterr().out)["witness"]
+    assert code == 1
+    assert (witness["lost"], witness["divergent"]) == (1, 1)
+    named = {(found["sort"], found["key"]) for found in witness["findings"] if found["where"] == "truth"}
+    assert named == {("lost", saboteur.removed), ("differing", saboteur.altered)}
     await gone(folder)
 
 

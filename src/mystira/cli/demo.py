@@ -37,7 +37,7 @@ async def demo(
     seed: Annotated[int, Parameter(help="The same seed makes the same people.")] = 1,
     workers: Annotated[int, Parameter(help="Workers that share the moves.")] = 2,
     victims: Annotated[
-        Victims, Parameter(help="Who is killed at every step: workers, or anybody.")
+        Victims, Parameter(help="Who is killed at every step: workers, anybody, or nobody.")
     ] = "workers",
     breath: Annotated[float, Parameter(help="Seconds of traffic after each change of truth.")] = 0.5,
     keep: Annotated[bool, Parameter(negative=(), help="Keep the data folder also on success.")] = False,
@@ -164,6 +164,10 @@ def _table(report: Report) -> Table:
     table.add_row("refused with reasons", refused)
     killed = f"{report.workers} of them, killed {report.kills}×, started again {report.restarts}×"
     table.add_row("workers", killed)
+    if report.kills:
+        after = report.recovered
+        recovered = f"p50 {after.p50 / 1000:.1f}, p99 {after.p99 / 1000:.1f}, max {after.max / 1000:.1f} s"
+        table.add_row("recovered from a kill", recovered)
     table.add_row(
         "requests",
         f"{load.requests:,} at {load.rate:.0f}/s; "

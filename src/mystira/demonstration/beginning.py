@@ -21,6 +21,7 @@ async def seed(scene: Scene) -> Seeds:
         with scene.ledger("seeds") as ledger:
             seeds = await seed_documents(
                 scene.stage.settings,
+                wishes.documents,
                 ledger,
                 seed=wishes.seed,
                 accounts=wishes.accounts,

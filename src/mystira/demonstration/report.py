@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from mystira.demonstration.recovery import Recovered, Recovery, share_of
 from mystira.simulation.latency import Milliseconds
 from mystira.simulation.ledger import Entry, read_ledger
 from mystira.simulation.pauses import longest_pause
@@ -106,6 +107,19 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     problems: dict[str, int]
 
 
+class Settled(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Where a kind came to rest: its phase, and what is still under way there."""
+
+    kind: str
+    phase: str
+    under_way: tuple[str, ...]
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing waits to be ended."""
+        return not self.under_way
+
+
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """One step that was done, what came of it, and how long it took."""
 
@@ -128,6 +142,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     load: Load
     kills: int
     restarts: int
+    recovered: Recovered
+    recoveries: tuple[Recovery, ...]
+    phases: tuple[Settled, ...]
     steps: tuple[Step, ...]
     seconds: float
     failures: tuple[str, ...]
@@ -169,11 +186,9 @@ def _pause(cut: Cut, ledgers: Sequence[Sequence[Entry]], *, is_hurt: bool) -> Pa
 
 def lag_of(seconds: Iterable[float]) -> Lag:
     """The figures of a number of samples."""
-    ordered = sorted(seconds) or [0.0]
-    p50, p99 = (ordered[min(int(len(ordered) * share), len(ordered) - 1)] for share in (0.5, 0.99))
-    return Lag(
-        samples=len(ordered), p50=_milliseconds(p50), p99=_milliseconds(p99), max=_milliseconds(ordered[-1])
-    )
+    samples = list(seconds)
+    p50, p99, most = (_milliseconds(share_of(samples, share)) for share in (0.5, 0.99, 1.0))
+    return Lag(samples=len(samples), p50=p50, p99=p99, max=most)
 
 
 def load_of(traffic: TrafficProcesses) -> Load:
@@ -189,7 +204,13 @@ def load_of(traffic: TrafficProcesses) -> Load:
     )
 
 
-def failures_of(witness: Tally, pauses: Sequence[Pause], load: Load) -> tuple[str, ...]:
+def failures_of(
+    witness: Tally,
+    pauses: Sequence[Pause],
+    load: Load,
+    recovered: Recovered,
+    phases: Sequence[Settled],
+) -> tuple[str, ...]:
     """Why figures are no success, one sentence each."""
     failures = []
     if witness.lost:
@@ -203,6 +224,9 @@ def failures_of(witness: Tally, pauses: Sequence[Pause], load: Load) -> tuple[st
         for pause in pauses
         if not pause.is_short
     ]
+    failures += [f"{each.kind} came to no rest: {each.under_way[0]}." for each in phases if each.under_way]
+    if recovered.never:
+        failures.append(f"After {recovered.never} of {recovered.deaths} deaths not all came back.")
     failures += [f"{count} requests ended in {code}." for code, count in load.problems.items()]
     return tuple(failures)
 

@@ -11,11 +11,12 @@ from typing import Final, Protocol
 import msgspec
 
 from manystore.moves.tasks import Action, Task
-from mystira.clients.admin import AdminClient
 from mystira.clients.errors import ClientError, ProblemError
 from mystira.clients.service import Service
+from mystira.demonstration.asking import PatientAdmin
 from mystira.demonstration.deaths import Deaths, Victims
 from mystira.demonstration.report import Cut, Load, Refused, Step
+from mystira.demonstration.seeding import EMBEDDED, Documents
 from mystira.demonstration.stage import Stage
 from mystira.simulation.families import ACCOUNTS, PROFILES
 from mystira.simulation.ledger import Ledger
@@ -31,6 +32,8 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be shown: how many former accounts, which share of them with a profile, how many pairs with
     one e-mail address and profiles without their account, and how much traffic (requests a second) from how
     many processes, to a platform with how many workers; and who is killed at every step.
+
+    With `whole` somebody is also killed while the copies catch up, and the moves are finished and reopened.
     """
 
     folder: Path
@@ -45,6 +48,9 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     victims: Victims = "workers"
     breath: float = 0.5
     """Seconds of traffic after each change of truth, for something to happen in."""
+    whole: bool = False
+    documents: Documents = EMBEDDED
+    """Where the records are that are to be moved."""
 
 
 class StepFailedError(Exception):
@@ -85,7 +91,7 @@ class Scene:
         self, wishes: Wishes, watcher: Watcher, stage: Stage, service: Service, deaths: Deaths
     ) -> None:
         self.wishes, self.watcher, self.stage, self.service = wishes, watcher, stage, service
-        self.admin = AdminClient(service)
+        self.admin = PatientAdmin(service)
         self.deaths = deaths
         self.steps: list[Step] = []
         self.cuts: list[Cut] = []

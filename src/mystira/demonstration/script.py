@@ -10,12 +10,14 @@ from mystira.clients.service import Service
 from mystira.clients.service_tokens import ServiceCredentials
 from mystira.demonstration import steps
 from mystira.demonstration.beginning import seed, settle
-from mystira.demonstration.deaths import WORKER, open_deaths
-from mystira.demonstration.ending import compare
+from mystira.demonstration.deaths import open_deaths
+from mystira.demonstration.ending import compare, settled
+from mystira.demonstration.recovery import Recovered, recoveries_of
 from mystira.demonstration.report import (
     Copied,
     Moved,
     Report,
+    Settled,
     Step,
     failures_of,
     lag_of,
@@ -24,7 +26,7 @@ from mystira.demonstration.report import (
 )
 from mystira.demonstration.scene import KINDS, Scene, Watcher, Wishes, one_step
 from mystira.demonstration.seeding import Seeds
-from mystira.demonstration.stage import START_SECONDS, stage
+from mystira.demonstration.stage import START_SECONDS, WORKER, stage
 from mystira.simulation.families import ACCOUNTS, PROFILES
 from mystira.simulation.processes import TrafficProcesses, share_out, traffic_processes
 from mystira.simulation.witness import Tally
@@ -41,7 +43,9 @@ async def demonstrate(wishes: Wishes, watcher: Watcher) -> Report:
     async with contextlib.AsyncExitStack() as stack:
         first: list[Step] = []
         async with one_step(watcher, first, "start a platform", seconds=START_SECONDS + 5) as result:
-            platform = await stack.enter_async_context(stage(wishes.folder, workers=wishes.workers))
+            settings = wishes.documents.settings
+            playing = stage(wishes.folder, workers=wishes.workers, settings=settings)
+            platform = await stack.enter_async_context(playing)
             roster = await platform.up()
             credentials = ServiceCredentials(platform.service_key)
             service = await stack.enter_async_context(Service.at(roster.address, credentials))
@@ -52,14 +56,17 @@ async def demonstrate(wishes: Wishes, watcher: Watcher) -> Report:
         seeds = await seed(scene)
         async with _traffic(scene, seeds, roster.address) as traffic:
             copies = await _move(scene, seeds)
+            restarts = await steps.await_workers(scene)
             async with scene.step("stop the traffic") as result:
+                # Whoever recovered last still has to be seen to take a write.
+                await asyncio.sleep(wishes.breath)
                 await traffic.stop()
                 result.phrase = f"{traffic.tally.requests:,} requests answered"
         await steps.verify_all(scene)
-        restarts = await steps.await_workers(scene)
+        phases = await settled(scene)
         tally = await compare(scene, traffic)
         return await asyncio.to_thread(
-            _report, scene, seeds, traffic, copies, tally, restarts, time.monotonic() - began
+            _report, scene, seeds, traffic, copies, tally, phases, restarts, time.monotonic() - began
         )
 
 
@@ -71,6 +78,8 @@ async def _move(scene: Scene, seeds: Seeds) -> Copies:
     await steps.plan_again(scene)
     await steps.refuse(scene, *steps.CHILD_FIRST)
     copies = await steps.copy_both(scene)
+    if scene.wishes.whole:
+        await steps.catch_up(scene)
     await steps.refuse(scene, *steps.UNPROVED)
     for kind in KINDS:
         await steps.verify(scene, kind)
@@ -81,6 +90,8 @@ async def _move(scene: Scene, seeds: Seeds) -> Copies:
     for kind in KINDS:
         await steps.verify(scene, kind, again=" again")
     await steps.cut_over(scene, again=" again")
+    if scene.wishes.whole:
+        await steps.finish_and_reopen(scene)
     return copies
 
 
@@ -125,11 +136,14 @@ def _report(
     traffic: TrafficProcesses,
     copies: Copies,
     tally: Tally,
+    phases: tuple[Settled, ...],
     restarts: int,
     seconds: float,
 ) -> Report:
     hurt = {(death.kind, death.step) for death in scene.deaths.all if death.victim != WORKER}
     pauses, load = pauses_of(scene.cuts, traffic, hurt), load_of(traffic)
+    recoveries = recoveries_of(scene.deaths.wounds, traffic.ledgers)
+    recovered = Recovered.of(recoveries)
     return Report(
         seed=scene.wishes.seed,
         accounts=seeds.accounts,
@@ -142,9 +156,12 @@ def _report(
         load=load,
         kills=len(scene.deaths.all),
         restarts=restarts,
+        recovered=recovered,
+        recoveries=recoveries,
+        phases=phases,
         steps=tuple(scene.steps),
         seconds=round(seconds, 1),
-        failures=failures_of(tally, pauses, load),
+        failures=failures_of(tally, pauses, load, recovered, phases),
     )
 
 

@@ -2,13 +2,13 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from random import Random
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from manystore.records import Content
+from manystore.records import Content, Kind
 from manystore.stores.sqlite import SqliteStore
 from mystira.domain.accounts.kind import ACCOUNTS
 from mystira.domain.profiles.kind import USER_PROFILES
@@ -18,6 +18,26 @@ from mystira.simulation.people import leave_behind, make_former_accounts, make_p
 from mystira.simulation.views import hidden, shown
 
 Tell = Callable[[int], None]
+
+
+async def _adopt_embedded(settings: Settings, kind: Kind, contents: Iterable[Content]) -> None:
+    store = SqliteStore(settings.documents_path)
+    await store.open()
+    try:
+        await store.adopt(kind, contents)
+    finally:
+        await store.close()
+
+
+class Documents(msgspec.Struct, frozen=True, kw_only=True):
+    """A document store: the settings that lead to it, and how a former system's records get in."""
+
+    settings: Mapping[str, str]
+    adopt: Callable[[Settings, Kind, Iterable[Content]], Awaitable[None]]
+
+
+EMBEDDED: Final = Documents(settings={}, adopt=_adopt_embedded)
+"""The platform's own."""
 
 
 class Seeds(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +54,7 @@ class Seeds(msgspec.Struct, frozen=True, kw_only=True):
 
 async def seed_documents(
     settings: Settings,
+    documents: Documents,
     ledger: Ledger,
     *,
     seed: int,
@@ -59,14 +80,9 @@ async def seed_documents(
     owners = [account["id"] for account in made if random.random() < profiles_share]
     # Nobody has these ids: the former system never asked whether the account of a profile was there.
     nowhere = [str(uuid.UUID(int=random.getrandbits(128), version=4)) for _ in range(orphans)]
-    store = SqliteStore(settings.documents_path)
-    await store.open()
-    try:
-        await store.adopt(ACCOUNTS, _noted(ledger, ACCOUNTS.name, made, spelling))
-        profiles = [make_profile(random, owner) for owner in (*owners, *nowhere)]
-        await store.adopt(USER_PROFILES, _noted(ledger, USER_PROFILES.name, profiles, spelling))
-    finally:
-        await store.close()
+    await documents.adopt(settings, ACCOUNTS, _noted(ledger, ACCOUNTS.name, made, spelling))
+    profiles = [make_profile(random, owner) for owner in (*owners, *nowhere)]
+    await documents.adopt(settings, USER_PROFILES, _noted(ledger, USER_PROFILES.name, profiles, spelling))
     pairs = tuple(tuple(keys) for keys in by_email.values() if len(keys) > 1)
     paired = {key for keys in pairs for key in keys}
     alone = [account["id"] for account in made if account["id"] not in paired]

@@ -3,13 +3,16 @@
 import asyncio
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from manystore.moves.actions import side_by_side
 from manystore.moves.tasks import Action, Task
-from mystira.demonstration.deaths import WORKER, amid_records
+from mystira.demonstration.deaths import amid_records
+from mystira.demonstration.recovery import Sight
 from mystira.demonstration.report import Copied, Refused
 from mystira.demonstration.scene import KINDS, Scene, StepFailedError
+from mystira.demonstration.stage import WORKER
 from mystira.simulation.families import ACCOUNTS, PROFILES
 
 _COPY_SECONDS: Final = 120.0
@@ -197,10 +200,51 @@ async def _cut(scene: Scene, kind: str, action: Action, step: str) -> None:
         await asyncio.sleep(scene.wishes.breath)
 
 
+async def catch_up(scene: Scene) -> None:
+    """Let somebody die while the copies follow what people write, and wait until they have caught up."""
+    for kind in KINDS:
+        title = f"catch up {kind}"
+        async with scene.step(title) as result:
+            await scene.deaths.healed()
+            await scene.deaths.amid(kind, "catch up", partial(_see_lag, scene, kind))
+            await _catch_up(scene, title, kind)
+            await scene.deaths.gone_on()
+            death = scene.deaths.of(kind, "catch up")
+            result.phrase = "nothing waits" + ("" if death is None else f"; {death.victim} killed")
+
+
+async def _see_lag(scene: Scene, kind: str) -> Sight:
+    """Whoever follows writes down now and then how far behind the copy is."""
+    lag = (await scene.admin.move(kind))["lagSeconds"]
+    return Sight((lag["samples"], lag["last"]))
+
+
+async def finish_and_reopen(scene: Scene) -> None:
+    """Let the documents rest, parents first, and have them follow again, children first."""
+    for kind in KINDS:
+        title = f"finish {kind}"
+        async with scene.step(title) as result:
+            await _verified(scene, title, kind)
+            async with scene.deaths.during(kind, "finish"):
+                task = await scene.take(title, kind, Action.FINISH)
+            archived = (task.result or {})["records"]
+            result.phrase = f"{archived:,} records archived{_loss(scene, task, 'finish')}"
+    for kind in reversed(KINDS):
+        title = f"reopen {kind}"
+        async with scene.step(title) as result:
+            await scene.deaths.healed()
+            async with scene.deaths.during(kind, "reopen"):
+                task = await scene.take(title, kind, Action.REOPEN)
+            await _catch_up(scene, title, kind)
+            # None where the one who copied died once all was done: it is not done again.
+            copied = (task.result or {}).get("records", 0)
+            result.phrase = f"{copied:,} records copied back{_loss(scene, task, 'reopen')}"
+
+
 async def await_workers(scene: Scene) -> int:
-    """Wait until every killed worker is back, and say how often they were started again."""
+    """Wait until every killed process is back, and say how often they were started again."""
     async with scene.step("all processes are back", seconds=_QUEUE_SECONDS) as result:
-        await scene.deaths.healed()
+        await scene.deaths.gone_on()
         restarts = scene.deaths.restarts
         result.phrase = f"{len(scene.deaths.all)} killed, {restarts} started again"
     return restarts
