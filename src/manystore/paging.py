@@ -16,6 +16,7 @@ from manystore.errors import InvalidRecordError, InvalidSpecificationError
 from manystore.records import FieldType, Kind, Record, canonical, find_unspeakable, parse
 from manystore.specifications import (
     MAX_LIMIT,
+    MAX_ORDER,
     ORDERED,
     TEXTS,
     Descending,
@@ -47,6 +48,9 @@ def check(kind: Kind, specification: Specification) -> None:
     limit = specification.limit
     if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_LIMIT:
         reason = f"limit {limit!r} is not a whole number between 1 and {MAX_LIMIT}"
+        raise InvalidSpecificationError(kind=kind.name, reason=reason)
+    if len(specification.order) > MAX_ORDER:
+        reason = f"it is ordered by more than {MAX_ORDER} fields"
         raise InvalidSpecificationError(kind=kind.name, reason=reason)
     for order in specification.order:
         if field_at(kind, order.field).type not in ORDERED:

@@ -23,6 +23,16 @@ from manystore.instants import microseconds, parse_instant
 from manystore.records import Content, Field, FieldType, Kind, Record, find_unspeakable
 
 MAX_LIMIT: Final = 1000
+MAX_ORDER: Final = 16
+"""By how many fields a specification may order."""
+MAX_NESTING: Final = 20
+"""How many of `&`, `|` and `~` may lie in one another: what the parser of SQLite follows."""
+MAX_PARTS: Final = 200
+"""How many predicates one specification may have, those that join others included."""
+MAX_VALUES: Final = 2_000
+"""With how many values all of them together may compare; whoever has more asks several times."""
+
+_MOST_SHOWN: Final = 200
 
 Scalar = str | int | float | bool
 Operator = Literal["==", "!=", "<", "<=", ">", ">="]
@@ -224,15 +234,37 @@ def comparable(field_type: FieldType, value: object) -> Scalar | None:
 
 def check_predicate(kind: Kind, predicate: Predicate) -> None:
     """Raise InvalidSpecificationError unless every store could evaluate the predicate for this kind."""
+    _check_size(kind, predicate)
+    _check_meaning(kind, predicate)
+
+
+def _check_size(kind: Kind, predicate: Predicate) -> None:
+    """Whether every product's parser can follow the predicate, looked at level by level."""
+    level, parts, values = [predicate], 0, 0
+    for _ in range(MAX_NESTING + 1):
+        joined = [each for each in level if isinstance(each, (Both, Either, Not))]
+        parts += len(level)
+        values += sum(len(each.values) for each in level if isinstance(each, IsIn))
+        level = [part for each in joined for part in ((each.part,) if isinstance(each, Not) else each.parts)]
+        if parts > MAX_PARTS or values > MAX_VALUES:
+            reason = f"it has more than {MAX_PARTS} predicates or {MAX_VALUES} values: ask in several parts"
+            raise InvalidSpecificationError(kind=kind.name, reason=reason)
+        if not level:
+            return
+    reason = f"its predicates lie deeper in one another than {MAX_NESTING} levels"
+    raise InvalidSpecificationError(kind=kind.name, reason=reason)
+
+
+def _check_meaning(kind: Kind, predicate: Predicate) -> None:
     match predicate:
         case Both(parts) | Either(parts):
             for part in parts:
-                check_predicate(kind, part)
+                _check_meaning(kind, part)
         case Not(part):
-            check_predicate(kind, part)
+            _check_meaning(kind, part)
         case Compare(path, operator, value):
             if operator not in get_args(Operator):
-                raise InvalidSpecificationError(kind=kind.name, reason=f"{operator!r} is not an operator")
+                raise InvalidSpecificationError(kind=kind.name, reason=f"{_shown(operator)} is no operator")
             _check_value(kind, path, value)
             _check_case(kind, predicate)
         case IsIn(path, values):
@@ -244,7 +276,17 @@ def check_predicate(kind: Kind, predicate: Predicate) -> None:
         case Contains(path, _):
             _check_list(kind, predicate)
         case _:
-            raise InvalidSpecificationError(kind=kind.name, reason=f"{predicate!r} is not a known predicate")
+            reason = f"{_shown(predicate)} is not a known predicate"
+            raise InvalidSpecificationError(kind=kind.name, reason=reason)
+
+
+def _shown(value: object) -> str:
+    """How a message spells what somebody asked for, which may be more than can be spelled."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):
+        return f"a {type(value).__name__} that is too long to be shown"
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…"
 
 
 def _check_case(kind: Kind, predicate: Compare) -> None:
@@ -263,13 +305,13 @@ def _check_list(kind: Kind, predicate: Contains) -> None:
     if field_at(kind, path).type is not FieldType.STRINGS:
         raise InvalidSpecificationError(kind=kind.name, reason=f"{path} is not a list of strings")
     if not isinstance(predicate.value, str):
-        raise InvalidSpecificationError(kind=kind.name, reason=f"{path} holds no {predicate.value!r}")
+        raise InvalidSpecificationError(kind=kind.name, reason=f"{path} holds no {_shown(predicate.value)}")
 
 
 def _check_value(kind: Kind, path: str, value: Scalar) -> None:
     declared = field_at(kind, path)
     if comparable(declared.type, value) is None or find_unspeakable(value):
-        reason = f"{path} is a {declared.type.value} and cannot be compared with {value!r}"
+        reason = f"{path} is a {declared.type.value} and cannot be compared with {_shown(value)}"
         raise InvalidSpecificationError(kind=kind.name, reason=reason)
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,15 +14,22 @@ from manystore.paging import check, continuation_after, page_of, sort_values, st
 from manystore.records import Record
 from manystore.specifications import (
     EVERYTHING,
+    MAX_NESTING,
+    MAX_ORDER,
+    MAX_PARTS,
+    MAX_VALUES,
     Ascending,
+    Both,
     Compare,
     Descending,
     Either,
+    Page,
     Predicate,
     Specification,
     field,
     holds,
 )
+from manystore.stores.sqlite import SqliteStore
 from manystore.testing.contract.finding import orders, population, predicates
 from manystore.testing.samples import PEOPLE, WORDS, key_of, person, word
 
@@ -111,6 +119,50 @@ def test_predicate_without_meaning_is_refused(predicate: Predicate) -> None:
     """A field that is not declared, or a value that it cannot have, is refused before any record is seen."""
     with pytest.raises(InvalidSpecificationError):
         check(PEOPLE, Specification(where=predicate))
+
+
+DEEP = field("name") == "Ada"
+for _ in range(MAX_NESTING):
+    DEEP = ~DEEP
+WIDE = Both((field("name").is_missing(),) * (MAX_PARTS - 1))
+LONG = field("visits").is_in([1] * MAX_VALUES)
+
+
+@pytest.mark.parametrize("sound", [DEEP, WIDE, LONG], ids=["deep", "wide", "long"])
+async def test_largest_predicate_is_followed_by_a_parser(sound: Predicate, tmp_path: Path) -> None:
+    """SQLite, whose parser gives up first, follows what is just small enough."""
+    store = SqliteStore(tmp_path / "documents.db")
+    await store.open()
+    try:
+        assert await store.find(PEOPLE, Specification(where=sound)) == Page((), None)
+    finally:
+        await store.close()
+
+
+@pytest.mark.parametrize(
+    "predicate",
+    [~DEEP, WIDE & field("name").is_missing(), field("visits").is_in([1] * (MAX_VALUES + 1))],
+    ids=["deep", "wide", "long"],
+)
+def test_predicate_that_no_parser_follows_is_refused(predicate: Predicate) -> None:
+    """One more level, predicate or value is refused as such, and not by a product as if it were broken."""
+    with pytest.raises(InvalidSpecificationError, match=r"deeper|more than"):
+        check(PEOPLE, Specification(where=predicate))
+
+
+def test_order_of_too_many_fields_is_refused() -> None:
+    """A page is ordered by a few fields; each more makes the condition of the next page longer."""
+    check(PEOPLE, Specification(order=(Ascending("name"),) * MAX_ORDER))
+    with pytest.raises(InvalidSpecificationError, match="fields"):
+        check(PEOPLE, Specification(order=(Ascending("name"),) * (MAX_ORDER + 1)))
+
+
+@pytest.mark.parametrize("value", [10**5_000, ["x" * 1_000], [[]]], ids=["digits", "long", "list"])
+def test_refusal_is_short_whatever_is_refused(value: Any) -> None:
+    """What Python itself does not spell, or only at length, is not in the way of its refusal."""
+    with pytest.raises(InvalidSpecificationError) as refusal:
+        check(PEOPLE, Specification(where=field("weight") == value))
+    assert len(str(refusal.value)) < 500
 
 
 @pytest.mark.parametrize("limit", [0, -1, 1_001, True, 1.0, "5", None])
