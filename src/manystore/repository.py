@@ -26,8 +26,8 @@ from manystore.shadow import ShadowReader
 from manystore.specifications import Specification
 from manystore.stores.store import Store
 
-Attempt = Callable[[Store, int], Awaitable[Record]]
-"""Writes to the store given, under the epoch given."""
+Attempt = Callable[[Store, State], Awaitable[Record]]
+"""Writes to the store given, which is the truth of the state given."""
 
 
 class Identified(Protocol):
@@ -42,12 +42,17 @@ T = TypeVar("T", bound=Identified)
 
 
 class Stored(msgspec.Struct, Generic[T], frozen=True):
-    """A value as it stands in the truth, with the version to say when changing it."""
+    """A value as it stands in the truth, with the version to say when changing it.
+
+    `truth_since` is the epoch since which the store that it was read from is the truth; 0 where that is not
+    known.
+    """
 
     key: str
     version: int
     value: T
     record: Record
+    truth_since: int = 0
 
 
 class Found(msgspec.Struct, Generic[T], frozen=True):
@@ -97,7 +102,7 @@ class Repository(Generic[T]):
             record = await self._fall_back(key)
         if self._shadow is not None:
             self._shadow.look(key, record, state)
-        return None if record is None or record.content is None else self._stored(record)
+        return None if record is None or record.content is None else self._stored(record, state)
 
     async def _fall_back(self, key: str) -> Record | None:
         """A record that the new truth never saw, from the old one; repairs the new truth and is counted."""
@@ -112,7 +117,7 @@ class Repository(Generic[T]):
         """The values that satisfy a specification. Raises InvalidSpecificationError."""
         state = await self._leases.state(self.kind.name)
         page = await self._placement.truth(state).find(self.kind, specification)
-        return Found(tuple(self._stored(record) for record in page.records), page.continuation)
+        return Found(tuple(self._stored(record, state) for record in page.records), page.continuation)
 
     async def create(self, value: T) -> Stored[T]:
         """Write a new record.
@@ -131,35 +136,54 @@ class Repository(Generic[T]):
         """
         before, after = msgspec.to_builtins(stored.value), msgspec.to_builtins(value)
         content = cast(Content, overlay(stored.record.content, before, after))
-        return await self._put(stored.key, content, former=stored.record)
+        return await self._put(stored.key, content, former=stored)
 
     async def delete(self, stored: Stored[T]) -> None:
         """Delete the record as it was read. Raises VersionConflictError where it was changed since."""
 
-        async def attempt(truth: Store, epoch: int) -> Record:
-            return await truth.delete(self.kind, stored.key, expected=stored.version, epoch=epoch)
+        async def attempt(truth: Store, state: State) -> Record:
+            await self._look_again(stored, truth, state)
+            return await truth.delete(self.kind, stored.key, expected=stored.version, epoch=state.epoch)
 
         await self._write(attempt, former=stored.record)
 
-    async def _put(self, key: str, content: Content, *, former: Record | None) -> Stored[T]:
+    async def _put(self, key: str, content: Content, *, former: Stored[T] | None) -> Stored[T]:
         self.kind.check(key, content)
         expected = None if former is None else former.version
 
-        async def attempt(truth: Store, epoch: int) -> Record:
-            return await truth.put(self.kind, key, content, expected=expected, epoch=epoch)
+        async def attempt(truth: Store, state: State) -> Record:
+            if former is not None:
+                await self._look_again(former, truth, state)
+            return await truth.put(self.kind, key, content, expected=expected, epoch=state.epoch)
 
-        return self._stored(await self._write(attempt, former=former))
+        record, state = await self._write(attempt, former=None if former is None else former.record)
+        return self._stored(record, state)
 
-    async def _write(self, attempt: Attempt, *, former: Record | None) -> Record:
+    async def _look_again(self, stored: Stored[T], truth: Store, state: State) -> None:
+        """See that what was read from a former truth, or from one that was none any more, is in this one too.
+
+        A version says which write a record is of as long as one store counts them. A node that has not heard
+        of a cut-over may read what was written into the former truth after it, by a stranger or by a write
+        that came late: by then the new truth has another write of the same version, which must not be lost.
+        """
+        if stored.truth_since == state.truth_since:
+            return
+        now = await truth.get(self.kind, stored.key)
+        if now is not None and now.version == stored.version and now.digest != stored.record.digest:
+            raise VersionConflictError(
+                kind=self.kind.name, key=stored.key, expected=stored.version, actual=now.version
+            )
+
+    async def _write(self, attempt: Attempt, *, former: Record | None) -> tuple[Record, State]:
         record, state = await self._write_truth(attempt)
         copying = self._copying
         if copying is None or copying.config.secondary == "deferred" or not state.phase.has_copy:
-            return record
+            return record, state
         reason = await copying.bring(record, state)
         if reason is not None and copying.config.compensation and await self._take_back(former, record):
             copying.counters.compensated += 1
             raise CopyFailedError(subject=f"{self.kind.name}/{record.key}", reason=reason)
-        return record
+        return record, state
 
     async def _write_truth(self, attempt: Attempt) -> tuple[Record, State]:
         name = self.kind.name
@@ -167,7 +191,7 @@ class Repository(Generic[T]):
         while True:
             try:
                 async with self._leases.writing(name) as state:
-                    return await attempt(self._placement.truth(state), state.epoch), state
+                    return await attempt(self._placement.truth(state), state), state
             except DrainingError:
                 self.counters.waits_for_cut_over += 1
             except StaleEpochError:
@@ -184,11 +208,12 @@ class Repository(Generic[T]):
         Where somebody has built on the write already it stands, and the copy will get it by the log.
         """
 
-        async def undo(truth: Store, epoch: int) -> Record:
+        async def undo(truth: Store, state: State) -> Record:
+            key, epoch = written.key, state.epoch
             if former is None or former.content is None:
-                return await truth.delete(self.kind, written.key, expected=written.version, epoch=epoch)
+                return await truth.delete(self.kind, key, expected=written.version, epoch=epoch)
             expected = None if written.is_deleted else written.version
-            return await truth.put(self.kind, written.key, former.content, expected=expected, epoch=epoch)
+            return await truth.put(self.kind, key, former.content, expected=expected, epoch=epoch)
 
         try:
             await self._write_truth(undo)
@@ -196,13 +221,13 @@ class Repository(Generic[T]):
             return False
         return True
 
-    def _stored(self, record: Record) -> Stored[T]:
+    def _stored(self, record: Record, state: State) -> Stored[T]:
         try:
             value = msgspec.convert(self._cutter.cut(record.content), self._model)
         except msgspec.ValidationError as error:
             reason = f"the stored record does not fit the model: {error}"
             raise InvalidRecordError(kind=self.kind.name, key=record.key, path="$", reason=reason) from error
-        return Stored(record.key, record.version, value, record)
+        return Stored(record.key, record.version, value, record, state.truth_since)
 
 
 _FINEST: Final = len("2026-01-31T12:00:00.123456Z")

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from manystore.errors import MoveError
 from manystore.moves.verify import Basis
 from manystore.records import Kind
 from manystore.stores.store import KeyRange, Store
@@ -22,6 +23,14 @@ FEWEST_OF_MANY: Final = 4
 """Ranges of a kind that is small: all that one process takes at a time, or for two to share."""
 BATCH: Final = 1000
 """Records a batch. Memory holds a few batches of each range at work, whatever the size of the whole."""
+
+
+class RunOverError(MoveError):
+    """The notes of {run} are gone: somebody else has begun this step anew. See what became of that one."""
+
+    def __init__(self, *, run: str) -> None:
+        self.run = run
+        super().__init__(run=run)
 
 
 class Outline(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,8 +78,11 @@ async def outlined(store: Store, run: str, make: Callable[[], Awaitable[Outline]
 
 
 async def read_outline(store: Store, run: str) -> Outline:
-    """The outline that a run was begun with."""
-    return msgspec.json.decode((await store.note(f"{run}outline")).value, type=Outline)
+    """The outline that a run was begun with. Raises RunOverError."""
+    note = await store.note(f"{run}outline")
+    if not note.revision:
+        raise RunOverError(run=run)
+    return msgspec.json.decode(note.value, type=Outline)
 
 
 def checkpoint_prefix(run: str) -> str:
