@@ -30,6 +30,7 @@ ACCOUNTS_WRITTEN, WRITES, READS_A_SECOND, PROCESSES = 4_000, 500.0, 100.0, 2
 ROUNDS = 10
 """Of a cut-over and a cut-back each: twenty changes of truth."""
 _AFTER = 0.5
+_NEAR = 1.0
 _CUTS = {Action.CUT_OVER: OVER, Action.CUT_BACK: BACK}
 
 
@@ -47,7 +48,15 @@ class Cut(msgspec.Struct):
         return 2 * self.began - self.ended, self.began
 
 
+async def _await_copy(platform: Platform) -> None:
+    """No truth is moved while its copy is far behind, as it may be on a machine that is short of breath."""
+    async with asyncio.timeout(60.0):
+        while (await platform.status("accounts")).lag_seconds.last > _NEAR:  # noqa: ASYNC110 - of a worker
+            await asyncio.sleep(0.5)
+
+
 async def _cut(platform: Platform, action: Action) -> Cut:
+    await _await_copy(platform)
     # So that the time before it, with which it is compared, has nothing of the step that came earlier.
     await asyncio.sleep(3 * _AFTER)
     began = time.monotonic()

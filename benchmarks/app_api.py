@@ -1,0 +1,169 @@
+"""Claim: the App API answers at least 0.8 of the requests a second of the bare framework and driver.
+
+One record by its key, from PostgreSQL's three tables, by one process each: `mystira serve api`, and Litestar
+with asyncpg and the same statement. Both answer the same client in turn, as fast as they can. Who asks the
+App API is a program of the platform, with a signed token, or an account that is signed in, which the service
+looks up at every request, so that a sign-in can be ended at once; whoever asks the bare one is asked nothing.
+"""
+
+import contextlib
+import os
+import socket
+import statistics
+import sys
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from random import Random, SystemRandom
+
+import msgspec
+
+from benchmarks.asking import ask_all, spell
+from benchmarks.bars import APP_API
+from benchmarks.measuring import Benchmark, Claim, Effort, Measured, Round, clocked, in_turn
+from manystore.moves.tasks import Action
+from manystore.stores.postgres.kinds import MappedKind
+from manystore.stores.sqlite import SqliteStore
+from mystira.clients.service_key import keep_service_key
+from mystira.clients.service_tokens import OPERATOR, sign_token
+from mystira.domain.accounts.kind import ACCOUNTS
+from mystira.domain.accounts.model import NewAccount, Role
+from mystira.domain.accounts.use_cases import create_account
+from mystira.domain.signing_in.kind import SIGN_INS
+from mystira.domain.signing_in.model import SignIn
+from mystira.domain.signing_in.sign_ins import Terms, open_sign_in
+from mystira.placement import PLACEMENT
+from mystira.platform import Platform, open_platform
+from mystira.schema.mappings import MAPPINGS
+from mystira.schema.upgrades import upgrade
+from mystira.servers import embedded_servers
+from mystira.servers.logs import Log
+from mystira.servers.processes import Process, Program, start
+from mystira.settings import Settings
+from mystira.simulation.people import make_former_accounts
+from mystira.supervisor.handover import SOCKET_VARIABLE
+
+PROGRAM = Claim(bar=APP_API, case="asked by a program of the platform", unit="/s")
+SIGNED_IN = Claim(
+    bar=APP_API,
+    case="asked by an account that is signed in",
+    unit="/s",
+    missed="The service reads three records, its peer one: who signs in is looked up, and so is the account "
+    "that asks, at every request. A sign-in that was ended, and a role that was taken away, count at once.",
+)
+ACCOUNTS_ASKED, REQUESTS, CONNECTIONS = 2_000, 6_000, 16
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Served(msgspec.Struct):
+    """A service of one process, its port, and what it has used of a processor, in seconds."""
+
+    process: Process
+    port: int
+
+    def used(self) -> float:
+        """In its own code and the system's."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+@contextlib.asynccontextmanager
+async def _served(
+    name: str, words: tuple[str, ...], folder: Path, environment: Mapping[str, str]
+) -> AsyncIterator[Served]:
+    """A service on a socket of ours: who asks before it is there waits. {fd} stands for the descriptor."""
+    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        descriptor = listener.fileno()
+        program = Program(
+            name=name,
+            command=(sys.executable, "-m", *(word.format(fd=descriptor) for word in words)),
+            environment={**environment, SOCKET_VARIABLE: str(descriptor)},
+            descriptors=(descriptor,),
+        )
+        process = await start(program, Log(folder / f"{name}.log"))
+        try:
+            yield Served(process, listener.getsockname()[1])
+        finally:
+            await process.stop()
+
+
+@contextlib.asynccontextmanager
+async def _moved(folder: Path, size: int) -> AsyncIterator[tuple[Settings, Platform]]:
+    """A platform whose accounts live in PostgreSQL."""
+    async with embedded_servers(Settings(data_folder=folder / "data")) as running:
+        assert running.postgres_url is not None
+        await upgrade(running.postgres_url)
+        async with open_platform(running, role="benchmark") as platform:
+            assert isinstance(platform.documents, SqliteStore)
+            await platform.documents.adopt(ACCOUNTS, make_former_accounts(Random(1), size))
+            for entry in PLACEMENT:
+                for action in (Action.START, Action.VERIFY, Action.CUT_OVER):
+                    await platform.mover.carry_out(action, entry.kind.name)
+            yield running, platform
+
+
+async def _sign_in(platform: Platform) -> str:
+    """The token of somebody who may see every account."""
+    new = NewAccount(email="staff@families.example", display_name="Staff")
+    account = await create_account(platform.accounts, new, clock=platform.clock, role=Role.SUPER_ADMIN)
+    opened = await open_sign_in(
+        platform.repository(SignIn, SIGN_INS),
+        account.value,
+        clock=platform.clock,
+        randomness=SystemRandom(),
+        terms=Terms(),
+    )
+    return opened.token
+
+
+async def measure(effort: Effort) -> Measured:
+    """The service asked in both ways, and its peer, in turn."""
+    size, count = effort.of((ACCOUNTS_ASKED, REQUESTS), (50, 100))
+    keys = [str(each["id"]) for each in make_former_accounts(Random(1), size)]
+    paths = [f"/api/v1/accounts/{key}" for key in Random(1).choices(keys, k=count)]
+    statement = MappedKind(next(each for each in MAPPINGS if each.kind is ACCOUNTS), "postgres").reading.get
+    async with _moved(effort.folder, size) as (settings, platform):
+        key, token, environment = (
+            keep_service_key(settings),
+            await _sign_in(platform),
+            settings.as_environment(),
+        )
+        bare = ("benchmarks.bare_api", "{fd}", statement)
+        async with (
+            _served("api", ("mystira", "serve", "api"), effort.folder, environment) as ours,
+            _served("bare", bare, effort.folder, environment) as peer,
+        ):
+            used: dict[str, list[float]] = {"program": [], "signed_in": [], "bare": []}
+
+            def asked(name: str, served: Served, shown: str | None = None) -> Round:
+                async def ask() -> None:
+                    # Signed anew: such a token holds for a minute.
+                    now = platform.clock.now()
+                    mine = shown or sign_token(key, issuer=OPERATOR, audience="appApi", now=now)
+                    requests = [spell(path, Authorization=f"Bearer {mine}") for path in paths]
+                    before = served.used()
+                    await ask_all(served.port, requests, connections=CONNECTIONS)
+                    used[name].append(served.used() - before)
+
+                return clocked(ask, of=count)
+
+            rates = await in_turn(
+                effort,
+                program=asked("program", ours),
+                signed_in=asked("signed_in", ours, token),
+                bare=asked("bare", peer),
+            )
+    # The first round warms up here as well: that is when a service loads what it has not needed before.
+    each = {name: 1e6 * statistics.mean(seconds[1:]) / count for name, seconds in used.items()}
+    figures = [
+        claim.figure(
+            rates[name],
+            rates["bare"],
+            note=f"{each[name]:.0f} µs of a processor a request, bare {each['bare']:.0f} µs",
+        )
+        for claim, name in ((PROGRAM, "program"), (SIGNED_IN, "signed_in"))
+    ]
+    return Measured(figures)
+
+
+BENCHMARK = Benchmark(name="app_api", claims=(PROGRAM, SIGNED_IN), measure=measure)
