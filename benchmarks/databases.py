@@ -74,6 +74,7 @@ async def psql(url: str, commands: str, folder: Path) -> None:
 
 async def run(name: str, *command: str, log: Path) -> None:
     """Run a program to its end, or ours. Raises RuntimeError with its last words where it fails."""
+    log.parent.mkdir(parents=True, exist_ok=True)
     said = Log(log)
     process = await start(Program(name=name, command=command), said)
     try:
