@@ -15,7 +15,17 @@ from benchmarks.results import QUICK, ROOT, Machine, Result, known
 from mystira.servers.logs import Log
 from mystira.servers.processes import Program, start
 
-NAMES: Final = ("repository", "sync_lag", "write_pause", "app_api", "scale", "choose", "start")
+NAMES: Final = (
+    "repository",
+    "copying",
+    "verifying",
+    "sync_lag",
+    "write_pause",
+    "app_api",
+    "scale",
+    "choose",
+    "start",
+)
 """The modules that have a `BENCHMARK`, in the order of the page."""
 _LOGS: Final = ROOT / "build" / "benchmarks"
 
