@@ -9,10 +9,8 @@ Services, commands and tests receive a `Platform`; nobody else opens a store.
 import asyncio
 import contextlib
 import datetime as dt
-import os
 import random
 import secrets
-import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -74,6 +72,7 @@ from mystira.placement import (
     placement_table,
 )
 from mystira.schema.mappings import MAPPINGS
+from mystira.servers.nodes import is_gone, name_node
 from mystira.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -177,6 +176,7 @@ class Platform:
             clock=self.clock,
             randomness=self._random,
             where=where,
+            is_dead=is_gone,
         )
 
     def repository(self, model: type[E], kind: Kind) -> Repository[E]:
@@ -268,7 +268,12 @@ class Platform:
         """
         placements = list(self.family.values())
         runner = SyncRunner(
-            placements, self.leases, owner=self.node, clock=self.clock, randomness=self._random
+            placements,
+            self.leases,
+            owner=self.node,
+            clock=self.clock,
+            randomness=self._random,
+            is_dead=is_gone,
         )
         worker = MoveWorker(placements, self.mover, owner=self.node, clock=self.clock, workflows=workflows)
         retention = Retention(
@@ -367,7 +372,7 @@ async def open_platform(
     `role` becomes part of the node's name. Raises SettingError and UnavailableError.
     """
     documents, tables = document_store(settings), relational_store(settings)
-    node = f"{role}-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+    node = name_node(role)
     async with _opened([documents, tables]):
         platform = Platform(settings, documents, tables, node=node, clock=clock or SystemClock())
         keeping = asyncio.create_task(platform.leases.keep(), name="leases")

@@ -67,3 +67,18 @@ async def test_a_worker_that_leaves_is_gone_at_once(store: MemoryStore) -> None:
     await two.beat()
     await one.look()
     assert one.living() == {"one", "two"}
+
+
+async def test_who_is_known_to_be_dead_is_not_waited_for(store: MemoryStore) -> None:
+    """Its silence need not be heard; whoever is not known to be dead is waited for all the same."""
+    clock, dead = ManualClock(), set[str]()
+    one = Attendance(store, "one", clock, dead.__contains__)
+    for name in ("two", "three"):
+        await Attendance(store, name, clock).beat()
+    await one.look()
+    assert one.living() == {"one", "two", "three"}
+    dead |= {"two"}
+    await one.look()
+    assert one.living() == {"one", "three"}
+    await one.bury()
+    assert [note.name for note in await store.notes("workers/")] == ["workers/three"]

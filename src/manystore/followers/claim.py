@@ -6,12 +6,21 @@ fences are for).
 """
 
 import contextlib
+from collections.abc import Callable
 
 import msgspec
 
 from manystore.clock import Clock
 from manystore.errors import UnavailableError
 from manystore.stores.store import Store
+
+IsDead = Callable[[str], bool]
+"""Whether an owner is known to be gone, sooner than its silence tells; False wherever that is not known."""
+
+
+def nobody_known_dead(_: str) -> bool:
+    """Silence alone tells."""
+    return False
 
 
 class _Holder(msgspec.Struct, frozen=True):
@@ -20,9 +29,22 @@ class _Holder(msgspec.Struct, frozen=True):
 
 
 class Claim:
-    """A named piece of work in a store. A holder that has not renewed for `ttl` seconds loses it."""
+    """A named piece of work in a store. A holder that has not renewed for `ttl` seconds loses it.
 
-    def __init__(self, store: Store, name: str, *, owner: str, clock: Clock, ttl: float = 2.0) -> None:
+    So does one at once of which `is_dead` knows that it is gone.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        name: str,
+        *,
+        owner: str,
+        clock: Clock,
+        ttl: float = 2.0,
+        is_dead: IsDead = nobody_known_dead,
+    ) -> None:
+        self._is_dead = is_dead
         self._store, self._name, self._owner, self._clock, self._ttl = store, name, owner, clock, ttl
         self._seen: tuple[_Holder, float] | None = None
         self._renewed = float("-inf")
@@ -43,6 +65,8 @@ class Claim:
         return True
 
     def _is_stale(self, holder: _Holder, now: float) -> bool:
+        if self._is_dead(holder.owner):
+            return True
         if self._seen is None or self._seen[0] != holder:
             self._seen = (holder, now)
         return now - self._seen[1] > self._ttl

@@ -25,7 +25,7 @@ import structlog
 from manystore.changes import START, Position
 from manystore.clock import Clock
 from manystore.errors import LogCutError, ManystoreError, UnavailableError
-from manystore.followers.claim import Claim
+from manystore.followers.claim import Claim, IsDead, nobody_known_dead
 from manystore.followers.failures import Failure, Failures
 from manystore.placement import Leases, Placement, Side
 from manystore.records import Kind, Record
@@ -79,6 +79,7 @@ class Reaction:
         randomness: random.Random,
         where: Predicate | None = None,
         every: float = 0.25,
+        is_dead: IsDead = nobody_known_dead,
     ) -> None:
         self.name: Final = name
         self.kind: Final = placement.kind
@@ -89,7 +90,8 @@ class Reaction:
         self._logs = {side: self._log(prefix, placement.store(side)) for side in Side}
         # Kept for as long as this worker runs: that a holder is dead is seen only by who looks again.
         self._claims = {
-            side: Claim(placement.store(side), f"{prefix}/claim", owner=owner, clock=clock) for side in Side
+            side: Claim(placement.store(side), f"{prefix}/claim", owner=owner, clock=clock, is_dead=is_dead)
+            for side in Side
         }
         self._met: tuple[str, int] = ("", 0)
 

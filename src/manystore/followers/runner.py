@@ -12,7 +12,7 @@ import structlog
 from manystore.changes import Position
 from manystore.clock import Clock
 from manystore.errors import ManystoreError, UnavailableError
-from manystore.followers.claim import Claim
+from manystore.followers.claim import Claim, IsDead, nobody_known_dead
 from manystore.followers.sync import Track
 from manystore.placement import Leases, Placement, Side, State, shut_copy
 from manystore.stores.store import Store
@@ -82,7 +82,9 @@ class SyncRunner:
         owner: str,
         clock: Clock,
         randomness: random.Random,
+        is_dead: IsDead = nobody_known_dead,
     ) -> None:
+        self._is_dead = is_dead
         self._placements, self._leases = placements, leases
         self._owner, self._clock, self._random = owner, clock, randomness
 
@@ -114,7 +116,7 @@ class SyncRunner:
 
     def _claim(self, placement: Placement, copy: Store) -> Claim:
         name = f"sync/{placement.kind.name}/claim"
-        return Claim(copy, name, owner=self._owner, clock=self._clock)
+        return Claim(copy, name, owner=self._owner, clock=self._clock, is_dead=self._is_dead)
 
     async def _follow_while(self, placement: Placement, state: State, claim: Claim) -> None:
         """Follow one direction for as long as the state lasts and this worker holds the claim."""

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from manystore.clock import Clock
+from manystore.followers.claim import IsDead, nobody_known_dead
 from manystore.stores.store import Store
 
 BEAT_EVERY: Final = 0.4
@@ -26,13 +27,14 @@ class _Seen(msgspec.Struct, frozen=True):
 
 
 class Attendance:
-    """One worker's beats, and what it saw of those of others.
+    """One worker's beats, and what it saw of those of others. Of whom `is_dead` knows better is gone at once.
 
     Taking a live worker for gone is a waste, not a danger: what it does is then done twice, and each step of
     a move may be done twice.
     """
 
-    def __init__(self, store: Store, worker: str, clock: Clock) -> None:
+    def __init__(self, store: Store, worker: str, clock: Clock, is_dead: IsDead = nobody_known_dead) -> None:
+        self._is_dead = is_dead
         self._store, self._worker, self._clock = store, worker, clock
         self._seen: dict[str, _Seen] = {}
         self._looked = float("-inf")
@@ -67,7 +69,9 @@ class Attendance:
     def living(self) -> set[str]:
         """The workers that were not seen to be gone, this one among them."""
         gone_since = self._looked - GONE_AFTER
-        return {worker for worker, seen in self._seen.items() if seen.since > gone_since} | {self._worker}
+        silent = {worker for worker, seen in self._seen.items() if seen.since <= gone_since}
+        dead = {worker for worker in self._seen if self._is_dead(worker)}
+        return self._seen.keys() - silent - dead | {self._worker}
 
     async def bury(self) -> None:
         """Remove what the gone left behind, once their work is taken over. Raises UnavailableError."""

@@ -15,6 +15,7 @@ import structlog
 
 from manystore.clock import Clock
 from manystore.errors import UnavailableError
+from manystore.followers.claim import IsDead, nobody_known_dead
 from manystore.moves.attendance import BEAT_EVERY, Attendance
 from manystore.moves.conduct import Conductor
 from manystore.moves.dbos_binding import ENDED, Binding
@@ -37,7 +38,7 @@ class DurableWorkflows:
     best in the same database, so that they can be seen exactly when the work can be taken over. When there
     was nothing to do for `rest_after` seconds it rests, which costs nothing, until there is. What was
     recorded of a task is removed once it has ended for as long as `keep`; its board has the result all the
-    same.
+    same. A worker of which `is_dead` knows that it is gone is not waited for.
     """
 
     def __init__(
@@ -49,10 +50,11 @@ class DurableWorkflows:
         clock: Clock,
         rest_after: float = 30.0,
         keep: dt.timedelta = KEEP,
+        is_dead: IsDead = nobody_known_dead,
     ) -> None:
         self._worker, self._clock, self._rest_after, self._keep = worker, clock, rest_after, keep
         self._forgot = float("-inf")
-        self._attendance = Attendance(store, worker, clock)
+        self._attendance = Attendance(store, worker, clock, is_dead)
         self._binding = Binding(url, worker)
         self._waking, self._wanted = asyncio.Lock(), float("-inf")
         self._awake: contextlib.AsyncExitStack | None = None

@@ -21,6 +21,7 @@ from mystira.domain.signing_in.expiry import remove_expired
 from mystira.domain.signing_in.kind import PENDING_SIGNUPS, SIGN_INS
 from mystira.domain.signing_in.model import PendingSignup, SignIn
 from mystira.platform import Platform
+from mystira.servers.nodes import is_gone
 
 TIDIED_EVERY: Final = 3600.0
 SWEPT_EVERY: Final = 2.0
@@ -81,4 +82,6 @@ def _workflows(platform: Platform) -> Workflows | None:
     if url is None:
         return None
     keep = dt.timedelta(days=platform.settings.log_days)
-    return DurableWorkflows(url, platform.tables, worker=platform.node, clock=platform.clock, keep=keep)
+    return DurableWorkflows(
+        url, platform.tables, worker=platform.node, clock=platform.clock, keep=keep, is_dead=is_gone
+    )
