@@ -26,9 +26,9 @@ from mystira.settings import Settings
 from proofs.results import FOLDER
 from proofs.trials import Figures, Finding, Outcome, Trial, total
 
-_ACCOUNTS: Final = 1000
-_RATE: Final = 60.0
-_WHOLE_SECONDS: Final = 300.0
+_LOADS: Final = {"SQLite": (1000, 60.0), "the Cosmos server": (300, 15.0)}
+"""Former accounts, and requests a second: what each leaves room beside for everybody to start again."""
+_WHOLE_SECONDS: Final = 600.0
 """After so long a run is given up, whatever it is at."""
 _AT_ONCE: Final = 20
 _RUNS: Final = {"SQLite": range(1, 9), "the Cosmos server": range(9, 13)}
@@ -78,14 +78,15 @@ def _documents(store: str) -> Iterator[Documents]:
         yield Documents(settings={"cosmos_url": server.url, "cosmos_key": KEY}, adopt=_adopt)
 
 
-def _wishes(folder: Path, seed: int, documents: Documents) -> Wishes:
+def _wishes(folder: Path, store: str, seed: int, documents: Documents) -> Wishes:
+    accounts, rate = _LOADS[store]
     return Wishes(
         folder=folder,
-        accounts=_ACCOUNTS,
+        accounts=accounts,
         profiles_share=0.3,
         twins=0,
         orphans=0,
-        rate=_RATE,
+        rate=rate,
         processes=2,
         workers=2,
         seed=seed,
@@ -100,14 +101,20 @@ def _killed(store: str, seed: int) -> Outcome:
     shutil.rmtree(folder, ignore_errors=True)
     with _documents(store) as documents:
         try:
-            report = asyncio.run(_play(_wishes(folder, seed, documents), Quiet()))
+            report = asyncio.run(_play(_wishes(folder, store, seed, documents), Quiet()))
         except StepFailedError as error:
-            reasons = "\n".join((str(error), *error.conditions, f"Everything is kept in {folder}."))
-            return Outcome(holds=False, figures={"unfinished runs": 1}, story=reasons)
+            return _unfinished(folder, str(error), *error.conditions)
+        except TimeoutError:
+            return _unfinished(folder, f"It took longer than {_WHOLE_SECONDS:.0f} s.")
     outcome = _judged(report)
     if outcome.holds:
         shutil.rmtree(folder, ignore_errors=True)
     return outcome
+
+
+def _unfinished(folder: Path, *reasons: str) -> Outcome:
+    story = "\n".join((*reasons, f"Everything is kept in {folder}."))
+    return Outcome(holds=False, figures={"unfinished runs": 1}, story=story)
 
 
 async def _play(wishes: Wishes, watcher: Quiet) -> Report:
