@@ -21,10 +21,12 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from manystore.errors import NotRepresentableError
-from manystore.records import Content, Record, parse
+from manystore.records import Content, FieldType, Record, parse
 from manystore.stores.postgres.columns import Columns, Leftover, Residue, Row, keep_unknown
+from manystore.stores.postgres.columnwise import Columnwise
 from manystore.stores.postgres.mapping import Mapping
 from manystore.stores.postgres.parts import part_codec
+from manystore.stores.postgres.spelling import NULL, escaped, spelled
 from manystore.stores.postgres.values import Unfit
 
 MASKS: Final = "!"
@@ -43,16 +45,30 @@ class Rows(NamedTuple):
     is_plain: bool
 
 
+class Lines(NamedTuple):
+    """A record as text of COPY: its key, what follows it in the root's line, and in those of each part."""
+
+    key: str
+    root: str
+    parts: Sequence[list[str]]
+
+
 class Codec:
     """Turns the records of one mapping into rows and back. `store` is named in refusals."""
 
     def __init__(self, mapping: Mapping, store: str = "postgres") -> None:
         self.mapping, self._store = mapping, store
         kind = mapping.kind
-        self._columns = Columns(mapping.table, kind.fields, _without_id(mapping.columns))
+        named = _without_id(mapping.columns)
+        self._columns = Columns(mapping.table, kind.fields, named)
+        self._columnwise = Columnwise(self._columns, mapping.table, kind.fields, named)
         self._parts = [part_codec(part, kind.field(part.property)) for part in mapping.parts]
+        # Other keys than UUIDs may have letters that are none of a text's own to COPY.
+        self._spell_key = str if kind.field("id").type is FieldType.UUID else escaped
         self._known = frozenset(field.name for field in kind.fields)
-        self._remembered: dict[tuple[Leftover | None, ...], str] = {}
+        self._remembered: dict[tuple[Leftover | None, ...], str | None] = {
+            (None,) * (1 + len(self._parts)): None
+        }
         self.names = self._columns.names
         """The root's properties in the order of its columns, but for the key."""
 
@@ -81,20 +97,53 @@ class Codec:
         residue, is_plain = self._spell_leftovers((left, *lefts))
         return Rows([key, *values, residue], parts, is_plain and content.get("id") == key)
 
+    def spell(self, records: Sequence[Record]) -> list[Lines | None]:
+        """The lines of many living records; None where `encode` has to say whether there are any.
+
+        What is no record may fail in any way.
+        """
+        contents: list[Any] = [record.content for record in records]
+        root = self._columnwise.spell(contents)
+        parts = [part.spell(contents) for part in self._parts]
+        # Turned, so that each record has its own together.
+        texts = zip(root.texts, *(part.texts for part in parts), strict=True)
+        lefts = zip(root.lefts, *(part.lefts for part in parts), strict=True)
+        return list(map(self._line_up, records, texts, lefts))
+
+    def _line_up(
+        self, record: Record, texts: tuple[Any, ...], lefts: tuple[Leftover | None, ...]
+    ) -> Lines | None:
+        if None in texts:
+            return None
+        key, version, content = record.key, record.version, record.content
+        residue, is_plain = self._spell_leftovers(lefts)
+        if not is_plain or content["id"] != key:  # type: ignore[index]
+            self.mapping.kind.check(key, content or {})
+        residue = NULL if residue is None else residue.replace("\\", "\\\\")
+        return Lines(self._spell_key(key), f"{texts[0]}\t{residue}\t{version}", texts[1:])
+
+    def lines(self, rows: Rows, version: int) -> Lines:
+        """The lines of a record that `encode` has made rows of."""
+        key, *columns = rows.root
+        parts = []
+        for part, given in zip(self._parts, rows.parts, strict=True):
+            items = given if part.is_list else [] if given is None else [given]
+            parts.append(["".join([f"\t{spelled(value)}" for value in item]) for item in items])
+        return Lines(spelled(key), "".join([f"\t{spelled(value)}" for value in (*columns, version)]), parts)
+
     def _spell_leftovers(self, lefts: tuple[Leftover | None, ...]) -> tuple[str | None, bool]:
         """The residue, which is one of a few in most records of a kind, and whether nothing was peculiar."""
-        if lefts.count(None) == len(lefts):
-            return None, True
-        text = self._remembered.get(lefts)
-        if text is not None:
-            return text, True
-        is_plain = all(left is None or left.is_shared for left in lefts)
-        whole = Leftover.of(*lefts)
+        try:
+            return self._remembered[lefts], True
+        except KeyError:
+            given = [left for left in lefts if left is not None]
+        is_plain = all(left.is_seen for left in given)
+        whole = given[0] if len(given) == 1 else Leftover.of(*given)
         if not whole:
             return None, is_plain
         residue = whole.residue()
         text = _spell({MASKS: sorted(whole.masks), **residue} if whole.masks else residue)
-        if is_plain and len(self._remembered) < _MAX_REMEMBERED:
+        if len(self._remembered) < _MAX_REMEMBERED and all(left.is_shared for left in given):
             self._remembered[lefts] = text
         return text, is_plain
 
@@ -127,5 +176,4 @@ def _without_id(columns: Map[str, str]) -> dict[str, str]:
     return {name: column for name, column in columns.items() if name != "id"}
 
 
-def _spell(residue: Residue) -> str:
-    return json.dumps(residue, sort_keys=True, separators=(",", ":"), allow_nan=False)
+_spell: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode

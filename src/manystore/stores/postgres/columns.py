@@ -2,7 +2,7 @@
 
 Walking over every value of every record is the hot path of a copy, and the objects of a kind are much alike.
 So what follows from the types of an object's values alone is worked out once for each combination of types
-(its `_Shape`): which columns stay empty and what is left over for that, which values are their columns as
+(its `Shape`): which columns stay empty and what is left over for that, which values are their columns as
 they are, and whose encoders have to be called for the others.
 """
 
@@ -27,24 +27,24 @@ from manystore.stores.postgres.values import (
 Residue = dict[str, Any]
 Row = list[Any]
 
-_MOST_SHAPES: Final = 1024
+MOST_SHAPES: Final = 1024
 
 
-class _Absent:
+class Absent:
     """Has a type of its own, so that what is not there differs from null."""
 
 
-_ABSENT: Final = repeat(_Absent())
+ABSENT: Final = repeat(Absent())
 
 
 class Leftover:
     """What one object has that its columns do not say.
 
-    One that `is_shared` says the same of many objects, and is never changed. One that is not, be there
-    anything left over or nothing, says that the object has values of which not all has been seen.
+    One that `is_shared` says the same of many objects, and is never changed. One that is not `is_seen`, be
+    there anything left over or nothing, says that the object has values of which not all has been seen.
     """
 
-    __slots__ = ("is_shared", "kept", "masks", "missing", "null", "parts")
+    __slots__ = ("is_seen", "is_shared", "kept", "masks", "missing", "null", "parts")
 
     def __init__(self) -> None:
         self.kept: dict[str, Any] = {}
@@ -53,6 +53,7 @@ class Leftover:
         self.parts: dict[str, Any] = {}
         self.masks: list[str] = []
         self.is_shared = False
+        self.is_seen = True
 
     def __bool__(self) -> bool:
         return bool(self.null or self.kept or self.missing or self.parts)
@@ -68,6 +69,7 @@ class Leftover:
                 left.missing += other.missing
                 left.parts.update(other.parts)
                 left.masks += other.masks
+                left.is_seen &= other.is_seen
         return left
 
     def residue(self) -> Residue:
@@ -88,7 +90,7 @@ _Calls = list[tuple[int, str, Callable[[Any], Any]]]
 """Which encoders to call: the place of the value, its property, the encoder."""
 
 
-class _Shape(NamedTuple):
+class Shape(NamedTuple):
     """What the types of an object's values say of it.
 
     `texts` are the places of values that are text in columns of text. They need no encoder unless one of them
@@ -121,13 +123,13 @@ class Columns:
         self.names = tuple(columns)
         self.codecs = {name: value_codec(declared[name], table.c[columns[name]]) for name in columns}
         self._decoders = [(name, codec.decode) for name, codec in self.codecs.items()]
-        self._shapes: dict[tuple[type, ...], _Shape] = {}
+        self._shapes: dict[tuple[type, ...], Shape] = {}
 
     def encode(self, content: Content) -> Encoded:
         """The row of an object, which may still lack what `left` of it says. Raises Unfit."""
-        values: Row = list(map(content.get, self.names, _ABSENT))
+        values: Row = list(map(content.get, self.names, ABSENT))
         types = tuple(map(type, values))
-        shape = self._shapes.get(types) or self._learn(types)
+        shape = self.shape(types)
         calls = shape.calls_for(values)
         left = shape.left
         for at, blank in shape.blanks:
@@ -137,23 +139,20 @@ class Columns:
                 column = encode(values[at])
             except Unfit as unfit:
                 raise unfit.within(name) from None
-            if column.__class__ is Lossy:
-                if left is None or left.is_shared:
-                    left = Leftover.of(left)
-                left.kept[name] = values[at]
-                if column.masks:
-                    left.masks.append(name)
-                column = column.column
-            elif column.__class__ is Opaque:
-                left = Leftover.of(left)
+            if column.__class__ is Lossy or column.__class__ is Opaque:
+                left = with_rest(left, name, values[at], column)
                 column = column.column
             values[at] = column
         return Encoded(values, left, shape.met)
 
-    def _learn(self, types: tuple[type, ...]) -> _Shape:
+    def shape(self, types: tuple[type, ...]) -> Shape:
+        """What these types of values, in the order of the columns, say of an object. Raises Unfit."""
+        return self._shapes.get(types) or self._learn(types)
+
+    def _learn(self, types: tuple[type, ...]) -> Shape:
         shape = _shape(self.codecs, types)
         # Objects of which no two are alike are not worth the memory.
-        if len(self._shapes) < _MOST_SHAPES:
+        if len(self._shapes) < MOST_SHAPES:
             self._shapes[types] = shape
             if shape.left is not None:
                 shape.left.is_shared = True
@@ -202,7 +201,7 @@ class Columns:
         return name in content and canonical(natural) == canonical(content[name])
 
 
-def _shape(codecs: Map[str, ValueCodec], types: Iterable[type]) -> _Shape:
+def _shape(codecs: Map[str, ValueCodec], types: Iterable[type]) -> Shape:
     """What can be known of objects whose values, in the order of the codecs, are of these types.
 
     Raises Unfit where a column needs a value that is not there.
@@ -211,16 +210,16 @@ def _shape(codecs: Map[str, ValueCodec], types: Iterable[type]) -> _Shape:
     calls: _Calls = []
     texts: _Calls = []
     for at, ((name, codec), its_type) in enumerate(zip(codecs.items(), types, strict=True)):
-        met += its_type is not _Absent
-        if its_type is _Absent or its_type is type(None):
+        met += its_type is not Absent
+        if its_type is Absent or its_type is type(None):
             blanks.append((at, codec.fill))
-            _stand_in(name, codec.fill, its_type is not _Absent, left)
+            _stand_in(name, codec.fill, its_type is not Absent, left)
         elif its_type is not codec.exact:
             calls.append((at, name, codec.encode))
         elif its_type is str:
             texts.append((at, name, codec.encode))
     lengths = [(at, length) for at, name, _ in texts if (length := codecs[name].length) is not None]
-    return _Shape(
+    return Shape(
         met, blanks, left if left else None, calls, [at for at, _, _ in texts], lengths, [*calls, *texts]
     )
 
@@ -235,8 +234,24 @@ def _stand_in(name: str, fill: Any, is_null: bool, left: Leftover) -> None:
         left.null.append(name)
 
 
+def with_rest(left: Leftover | None, name: str, value: Any, column: Lossy | Opaque) -> Leftover:
+    """What is left over, and besides it what this column does not say."""
+    if left is None or left.is_shared:
+        left = Leftover.of(left)
+    if isinstance(column, Lossy):
+        left.kept[name] = value
+        if column.masks:
+            left.masks.append(name)
+        # Of what is not plain text, it is not known here whether JSON has words for it.
+        left.is_seen &= type(value) is str and value.isascii()
+    else:
+        left.is_seen = False
+    return left
+
+
 def keep_unknown(content: Content, known: frozenset[str], left: Leftover | None) -> Leftover:
     """What is left over, and besides it, as they are, the properties that no column was declared for."""
     left = Leftover.of(left)
+    left.is_seen = False
     left.kept.update((name, value) for name, value in content.items() if name not in known)
     return left

@@ -61,7 +61,7 @@ class Exchange(Bulk):
     async def _bring_in_newer(self, connection: Any, tasks: Sequence[Task]) -> list[Task]:
         """Returns those that lost to somebody who made the same record just now."""
         newer = await self._judge_all(connection, tasks)
-        overwritten = [task.record.key for task in newer if task.rows is not None]
+        overwritten = [task.record.key for task in newer if not task.is_stone]
         if overwritten:
             await self._give_up_values(connection, overwritten)
         return await self._merge(connection, newer, is_disputed=True) if newer else []

@@ -7,10 +7,10 @@ thousand accounts of three tables a second), and no session state is left over f
 Rows of parts that did not change are not touched, so that their own columns (`completed_at`) survive.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from manystore.stores.postgres.codec import Rows
+from manystore.stores.postgres.codec import Lines, Rows
 from manystore.stores.postgres.layout import CopyTarget, Layout, PartLayout, on_conflict
 from manystore.stores.postgres.mapping import RESIDUE, VERSION
 from manystore.stores.postgres.row_ids import make_ids
@@ -138,19 +138,11 @@ def arguments_of_clear(layout: Layout, at: int, rows: Sequence[Rows]) -> list[An
     return [[each.root[0] for each in rows], *identities]
 
 
-def copied_rows(
-    layout: Layout, rows: Sequence[Rows], versions: Mapping[str, int]
-) -> Iterator[tuple[CopyTarget, list[Any]]]:
+def copied_lines(layout: Layout, lines: Sequence[Lines]) -> Iterator[tuple[CopyTarget, bytes]]:
     """What goes by COPY into each table, the root's first: its children point to it."""
-    yield layout.copy_target, [(*each.root, versions[each.root[0]]) for each in rows]
+    yield layout.copy_target, "".join([f"{key}{root}\n" for key, root, _ in lines]).encode()
     for at, part in enumerate(layout.parts):
-        items: list[Any] = []
-        for each in rows:
-            key, given = each.root[0], each.parts[at]
-            if part.is_list:
-                items += [(key, *item) for item in given]
-            elif given is not None:
-                items.append((key, *given))
+        rows = [f"{key}{text}" for key, _, parts in lines for text in parts[at]]
         if part.makes_ids:
-            items = [(*item, its_id) for item, its_id in zip(items, make_ids(len(items)), strict=True)]
-        yield part.copy_target, items
+            rows = [f"{row}\t{its_id}" for row, its_id in zip(rows, make_ids(len(rows)), strict=True)]
+        yield part.copy_target, "".join([f"{row}\n" for row in rows]).encode()

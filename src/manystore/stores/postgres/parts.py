@@ -2,19 +2,38 @@
 
 import abc
 from collections.abc import Sequence
-from typing import Any
+from itertools import chain, compress, islice
+from typing import Any, NamedTuple
 
 from manystore.errors import DeclarationError
 from manystore.records import Content, Field
 from manystore.stores.postgres.columns import Columns, Leftover, Residue, Row, keep_unknown
+from manystore.stores.postgres.columnwise import Columnwise
 from manystore.stores.postgres.mapping import ManyPart, OnePart, Part, StringsPart
+from manystore.stores.postgres.spelling import is_bare
 from manystore.stores.postgres.values import Lossy, Unfit, encode_strings
+
+
+class SpelledParts(NamedTuple):
+    """A part of many records as text of COPY, and for each what its rows do not say.
+
+    A record's texts are its rows, each as it follows the parent's key; None where `encode` has to make them.
+    """
+
+    texts: list[list[str] | None]
+    lefts: list[Leftover | None]
+
+    def add(self, texts: list[str] | None, left: Leftover | None) -> None:
+        """What the next record has."""
+        self.texts.append(texts)
+        self.lefts.append(left)
 
 
 class PartCodec(abc.ABC):
     """A property whose value lies in rows of its own; `width` is how many columns a SELECT has for it."""
 
     width = 1
+    is_list = False
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -28,6 +47,10 @@ class PartCodec(abc.ABC):
         """The rows, and what they do not say, in the words of the root's residue. Raises Unfit."""
 
     @abc.abstractmethod
+    def spell(self, contents: Sequence[Content]) -> SpelledParts:
+        """What `encode` says of each."""
+
+    @abc.abstractmethod
     def decode(self, row: Sequence[Any], at: int, content: Content, residue: Residue | None) -> None:
         """Put the property into `content`, if it is there."""
 
@@ -39,12 +62,14 @@ class PartCodec(abc.ABC):
 class _ListCodec(PartCodec):
     """No rows: an empty list. So a list that is null or not there is news, to predicates as well."""
 
+    is_list = True
+
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self._null.masks.append(name)
         self._missing.masks.append(name)
 
-    def _encode_no_list(self, content: Content) -> tuple[list[Row], Leftover]:
+    def _encode_no_list(self, content: Content) -> tuple[list[Any], Leftover]:
         return [], self._null if self.name in content else self._missing
 
     def _decode_list(self, values: list[Any], content: Content, residue: Residue | None) -> None:
@@ -63,6 +88,7 @@ class _OneCodec(PartCodec):
     def __init__(self, part: OnePart, field: Field) -> None:
         super().__init__(part.property)
         self._columns = Columns(part.table, field.fields, part.columns)
+        self._columnwise = Columnwise(self._columns, part.table, field.fields, part.columns)
         self._known = frozenset(part.columns)
         self._outer: dict[Leftover, Leftover] = {}
         self.width = 1 + len(self._columns.names)
@@ -81,10 +107,25 @@ class _OneCodec(PartCodec):
             inner = keep_unknown(value, self._known, inner)
         return row, self._within(inner) if inner else inner
 
+    def spell(self, contents: Sequence[Content]) -> SpelledParts:
+        values = [content.get(self.name) for content in contents]
+        objects = [value for value in values if type(value) is dict]
+        spelled, parts = zip(*self._columnwise.spell(objects), strict=True), SpelledParts([], [])
+        for content, value in zip(contents, values, strict=True):
+            if type(value) is dict:
+                text, inner = next(spelled)
+                parts.add(None if text is None else [text], self._within(inner) if inner else inner)
+            elif value is None:
+                parts.add([], self.encode(content)[1])
+            else:
+                parts.add(None, None)
+        return parts
+
     def _within(self, inner: Leftover) -> Leftover:
         if (known := self._outer.get(inner)) is not None:
             return known
         left = Leftover()
+        left.is_seen = inner.is_seen
         left.parts[self.name] = inner.residue()
         left.masks = [f"{self.name}.{name}" for name in inner.masks]
         if inner.is_shared:
@@ -118,10 +159,39 @@ class _StringsCodec(_ListCodec):
         if is_exact:
             return rows, None
         left = Leftover()
+        left.is_seen = False
         left.kept[self.name] = value
         if masks:
             left.masks.append(self.name)
         return rows, left
+
+    def spell(self, contents: Sequence[Content]) -> SpelledParts:
+        lists = [content.get(self.name) for content in contents]
+        are_bare = self._are_bare([each for each in lists if type(each) is list])
+        parts = SpelledParts([], [])
+        for content, texts in zip(contents, lists, strict=True):
+            if texts is None:
+                parts.add(*self._encode_no_list(content))
+            elif (
+                type(texts) is not list
+                or not (are_bare or self._are_bare([texts]))
+                or len(set(texts)) < len(texts)
+            ):
+                parts.add(None, None)
+            else:
+                parts.add([f"\t{at}\t{text}" for at, text in enumerate(texts)], None)
+        return parts
+
+    def _is_exact(self, texts: Any, are_bare: bool) -> bool:
+        is_bare_list = type(texts) is list and (are_bare or self._are_bare([texts]))
+        return is_bare_list and len(set(texts)) == len(texts)
+
+    def _are_bare(self, lists: Sequence[list[Any]]) -> bool:
+        """Whether all that is in the lists is text that can be written as it is."""
+        texts = list(chain.from_iterable(lists))
+        is_text = {str}.issuperset(map(type, texts))
+        is_short = self._length is None or max(map(len, texts), default=0) <= self._length
+        return is_text and is_short and is_bare("".join(texts))
 
     def _texts(self, value: Any) -> tuple[list[str], bool, bool]:
         """The texts of the rows, whether they say all, and whether they compare otherwise."""
@@ -160,6 +230,7 @@ class _ManyCodec(_ListCodec):
     def __init__(self, part: ManyPart, field: Field) -> None:
         super().__init__(part.property)
         self._columns = Columns(part.table, field.fields, part.columns)
+        self._columnwise = Columnwise(self._columns, part.table, field.fields, part.columns)
         self._known = frozenset(part.columns)
         self._key = part.key
 
@@ -172,12 +243,45 @@ class _ManyCodec(_ListCodec):
         lefts: dict[str, Leftover] = {}
         rows = [self._encode_item(ordinal, item, lefts) for ordinal, item in enumerate(value)]
         self._check_keys(rows)
-        if not lefts:
-            return rows, None
+        return rows, self._within(lefts) if lefts else None
+
+    def _within(self, lefts: dict[str, Leftover]) -> Leftover:
         left = Leftover()
+        left.is_seen = all(inner.is_seen for inner in lefts.values())
         if residues := {ordinal: inner.residue() for ordinal, inner in lefts.items() if inner}:
             left.parts[self.name] = residues
-        return rows, left
+        return left
+
+    def spell(self, contents: Sequence[Content]) -> SpelledParts:
+        lists: list[Any] = [content.get(self.name) for content in contents]
+        wholes = [type(each) is list and {dict}.issuperset(map(type, each)) for each in lists]
+        items = list(chain.from_iterable(compress(lists, wholes)))
+        spelled, parts = zip(*self._columnwise.spell(items), strict=True), SpelledParts([], [])
+        for content, each, is_whole in zip(contents, lists, wholes, strict=True):
+            if is_whole:
+                parts.add(*self._spell_items(each, list(islice(spelled, len(each)))))
+            elif each is None:
+                parts.add(*self._encode_no_list(content))
+            else:
+                parts.add(None, None)
+        return parts
+
+    def _spell_items(
+        self, items: list[Content], spelled: list[tuple[str | None, Leftover | None]]
+    ) -> tuple[list[str] | None, Leftover | None]:
+        texts = [f"\t{ordinal}{text}" for ordinal, (text, _) in enumerate(spelled) if text is not None]
+        if len(texts) < len(items) or not self._tells_apart(items, spelled):
+            return None, None
+        lefts = {str(ordinal): left for ordinal, (_, left) in enumerate(spelled) if left is not None}
+        return texts, self._within(lefts) if lefts else None
+
+    def _tells_apart(self, items: list[Content], spelled: list[tuple[str | None, Leftover | None]]) -> bool:
+        """Whether the key surely tells the items apart: a stand-in in its column may not."""
+        key = self._key
+        if key is None:
+            return True
+        keys = {item[key] for item in items if type(item.get(key)) is str}
+        return len(keys) == len(items) and not any(left and key in left.kept for _, left in spelled)
 
     def _encode_item(self, ordinal: int, item: Any, lefts: dict[str, Leftover]) -> Row:
         path = f"{self.name}[{ordinal}]"

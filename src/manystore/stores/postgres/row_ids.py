@@ -11,10 +11,11 @@ import time
 from typing import Final
 
 import sqlalchemy as sa
-from asyncpg.pgproto.pgproto import UUID
 
 _RANDOM_DEFAULTS: Final = ("gen_random_uuid()", "uuidv4()", "uuidv7()")
 _COUNTED: Final = 1 << 12
+_COUNTS: Final = [count.to_bytes(2, "big") for count in range(0x7000, 0x7000 + _COUNTED)]
+_HIGH, _LOW = (bytes(count[at] for count in _COUNTS) for at in (0, 1))
 _VARIANT: Final = bytes(0x80 | byte & 0x3F for byte in range(256))
 """The two bits at the head of a UUID's second half that say by which rules it was made."""
 
@@ -30,12 +31,13 @@ def made_id(table: sa.Table, fed: set[str]) -> str | None:
     return columns[0].name
 
 
-def make_ids(count: int) -> list[UUID]:
-    """So many UUIDs of version 7, those of one call in rising order up to 4096 of them."""
-    head = (time.time_ns() // 1_000_000).to_bytes(6, "big")
-    tails = bytearray(os.urandom(8 * count))
-    tails[::8] = tails[::8].translate(_VARIANT)
-    return [
-        UUID(head + (0x7000 + number % _COUNTED).to_bytes(2, "big") + tails[8 * number : 8 * number + 8])
-        for number in range(count)
-    ]
+def make_ids(count: int) -> list[str]:
+    """So many UUIDs of version 7 without hyphens, those of one call in rising order up to 4096 of them."""
+    made = bytearray(os.urandom(16 * count))
+    for at, byte in enumerate((time.time_ns() // 1_000_000).to_bytes(6, "big")):
+        made[at::16] = bytes((byte,)) * count
+    turns = -(-count // _COUNTED)
+    made[6::16] = (_HIGH * turns)[:count]
+    made[7::16] = (_LOW * turns)[:count]
+    made[8::16] = made[8::16].translate(_VARIANT)
+    return made.hex("\n", 16).split("\n") if count else []

@@ -10,7 +10,7 @@ import datetime as dt
 import math
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -226,14 +226,22 @@ def spell(instant: dt.datetime) -> str:
     return text if text[-1] == "Z" else text + "Z"
 
 
+_FINEST: Final = len("2026-01-31T12:00:00.123456")
+
+
 def _encode_instant(value: Any) -> Any:
     try:
-        instant = dt.datetime.fromisoformat(value)
         # The standard library reads far more spellings than RFC 3339 has. Only the engine's own comes back
         # from a column, and comparing with it settles both questions at once.
-        if value[-1] == "Z" and _spell(instant) == value:
-            return instant
-    except (ValueError, TypeError):
+        if value[-1] == "Z":
+            text = value if len(value) <= _FINEST + 1 else value[:_FINEST] + "Z"
+            instant = dt.datetime.fromisoformat(text)
+            if _spell(instant) == text:
+                if text is value:
+                    return instant
+                if value.isascii() and value[_FINEST:-1].isdigit():
+                    return Lossy(instant, masks=False)
+    except (ValueError, TypeError, LookupError):
         pass
     parsed = parse_instant(value)
     if parsed is None:
@@ -260,10 +268,15 @@ def _encode_boolean(value: Any) -> Any:
     raise Unfit(f"{type(value).__name__} where true or false should be")
 
 
-def _integer_encoder(carrier: sa.Integer, fallback: _Fallback) -> _Encode:
+def integers_of(carrier: sa.Integer) -> tuple[int, int]:
+    """The least and the greatest that a column takes."""
     # SmallInteger and BigInteger are kinds of Integer to SQLAlchemy, so the narrow names come first.
     bits = 15 if isinstance(carrier, sa.SmallInteger) else 63 if isinstance(carrier, sa.BigInteger) else 31
-    lowest, highest = -(2**bits), 2**bits - 1
+    return -(2**bits), 2**bits - 1
+
+
+def _integer_encoder(carrier: sa.Integer, fallback: _Fallback) -> _Encode:
+    lowest, highest = integers_of(carrier)
 
     def encode(value: Any) -> Any:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -297,7 +310,9 @@ def _number_encoder(fallback: _Fallback) -> _Encode:
 
 # -- JSON ----------------------------------------------------------------------------------------------
 
-_encode_json: Final = msgspec.json.Encoder(order="sorted").encode
+_json_writer: Final = msgspec.json.Encoder(order="sorted")
+_encode_json: Final = _json_writer.encode
+_encode_json_lines: Final = _json_writer.encode_lines
 _NAMES: Final = frozenset({str})
 _PLAIN: Final = frozenset({str, bool, int, type(None)})
 # What jsonb cannot take or does not give back, in the text that msgspec writes: an escaped NUL, minus zero,
@@ -317,11 +332,7 @@ def _json_encoder(field_type: FieldType) -> _Encode:
             text = _encode_json(value)
         except (UnicodeEncodeError, OverflowError, msgspec.MsgspecError):
             return _encode_unusual(value, masks)
-        is_plain = (
-            type(value) is dict
-            and _NAMES.issuperset(map(type, value))
-            and _PLAIN.issuperset(map(type, value.values()))
-        )
+        is_plain = type(value) is dict and is_plain_object(value)
         if b"\\u0000" in text if is_plain else _SUSPECT.search(text):
             return _encode_unusual(value, masks)
         column = text.decode()
@@ -330,6 +341,16 @@ def _json_encoder(field_type: FieldType) -> _Encode:
         return column if is_plain else Opaque(column)
 
     return encode
+
+
+def is_plain_object(value: dict[Any, Any]) -> bool:
+    """Whether it is JSON of which every value is text, a whole number, true, false or null."""
+    return _NAMES.issuperset(map(type, value)) and _PLAIN.issuperset(map(type, value.values()))
+
+
+def encode_objects(values: Sequence[dict[str, Any]]) -> str:
+    """What the encoder of jsonb writes for each of them, a line each. Raises what msgspec raises."""
+    return _encode_json_lines(values).decode()
 
 
 def _encode_json_strings(value: Any) -> Any:
