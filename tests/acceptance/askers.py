@@ -14,6 +14,7 @@ from mystira.domain.badges.model import Badge
 from mystira.domain.profiles.model import NewProfile
 from mystira.domain.profiles.use_cases import create_profile
 from mystira.domain.sessions.model import NewPlayer, NewSession
+from mystira.domain.sessions.play import anybody
 from mystira.domain.sessions.starting import start_session
 from mystira.http.callers import NOBODY, OPERATOR, Caller
 from mystira.http.service import Service
@@ -55,7 +56,9 @@ class World(msgspec.Struct):
         profile_id = await self.profile_of(account_id)
         players = [NewPlayer(profile_id=profile_id, character_id="heron")]
         new = NewSession(scenario_id=self.story, profile_id=profile_id, players=players)
-        begun = await start_session(self.api.platform.play, new, account_id, may_play=_everybody)
+        begun = await start_session(
+            self.api.platform.play, new, account_id, may_play=_everybody, may_join=anybody
+        )
         return begun.stored.key
 
 

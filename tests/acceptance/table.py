@@ -10,6 +10,9 @@ import msgspec
 from manystore.records import Content
 from mystira.domain.badges.kind import BADGES
 from mystira.domain.badges.model import Badge
+from mystira.domain.consents.kind import PARENTAL_CONSENTS
+from mystira.domain.consents.model import ConsentStatus, ParentalConsent, Purpose
+from mystira.domain.records import create_record
 from mystira.domain.scenarios.kind import SCENARIOS
 from mystira.domain.scenarios.model import Scenario
 from mystira.platform import Platform
@@ -109,10 +112,28 @@ async def shelve(platform: Platform, content: Content) -> str:
     return key
 
 
+async def allow_to_play(platform: Platform, account_id: str, profile_id: str) -> None:
+    """Have a parent's consent to a child's playing, as if by a code."""
+    now = platform.clock.now()
+    consent = ParentalConsent(
+        id=str(uuid.uuid4()),
+        created_at=now,
+        updated_at=now,
+        child_profile_id=profile_id,
+        account_id=account_id,
+        status=ConsentStatus.VERIFIED,
+        scope=[Purpose.PLAY.value],
+    )
+    await create_record(platform.repository(ParentalConsent, PARENTAL_CONSENTS), consent)
+
+
 async def sit_down(api: Api) -> Family:
-    """A family of its own, with a story of its own; the badge is the shelf's, and the same for all."""
+    """A family of its own, whose child may play, with a story of its own; the badge is the shelf's, and the
+    same for all.
+    """
     account, scenario = await api.sign_up(), await shelve(api.platform, STONES)
     profile = await api.make_profile(accountId=account["id"])
+    await allow_to_play(api.platform, account["id"], profile["id"])
     badges = api.platform.repository(Badge, BADGES)
     for badge_id, axis in (("calm-bronze", CALM), ("curious-bronze", CURIOUS)):
         if await badges.get(badge_id) is None:

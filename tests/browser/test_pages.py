@@ -10,7 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from mystira.domain.sessions.use_cases import pause
-from mystira.services.play.visits import SIGN_IN, VISITOR
+from mystira.services.play.visits import CONSENT, SIGN_IN, VISITOR
 from tests.browser.axe import barriers
 from tests.browser.theatre import SOLD, TRAIN, Reader, Theatre
 from tests.serving import direct
@@ -88,6 +88,60 @@ async def test_no_page_has_a_barrier(
         wrong += await _look(page, axe)
     assert wrong == []
     await page.context.close()
+
+
+async def test_a_child_that_nobody_allowed_is_told_kindly(stage: Theatre, axe: str) -> None:
+    """On the shelf, at a story, and on the page for the grown-up, mistakes included; then it plays."""
+    reader = await stage.reader(is_allowed=False)
+    own = f"/play/readers/{reader.profile_id}"
+    page = await stage.page(reader.member, viewport={"width": 320, "height": 640})
+    wrong = []
+    for address in (own, f"{own}/stories/{TRAIN}"):
+        await page.goto(address)
+        await expect(page.get_by_text("a grown-up has to allow it")).to_be_visible()
+        wrong += await _look(page, axe)
+    await expect(page.get_by_role("button", name="Begin the story")).to_have_count(0)
+    await page.get_by_role("link", name="Ask a grown-up").click()
+    wrong += await _look(page, axe)
+    await page.get_by_role("button", name="Send the letter").click()
+    await page.get_by_label("The parent’s code").fill("0000-0000")
+    await page.get_by_role("button", name="Yes, Robin may play").click()
+    await expect(page.get_by_role("alert")).to_contain_text("4 more tries")
+    wrong += await _look(page, axe)
+    account = await stage.api.platform.accounts.get(reader.member.account_id)
+    assert account is not None
+    code = await stage.letter_code(page, account.value.email)
+    await page.get_by_label("The parent’s code").fill(code)
+    await page.get_by_role("button", name="Yes, Robin may play").click()
+    await page.goto(f"{own}/stories/{TRAIN}")
+    await page.get_by_role("button", name="Begin the story").click()
+    await expect(page).to_have_url(re.compile("/play/sessions/"))
+    assert wrong == []
+    await page.context.close()
+
+
+async def test_nobody_is_allowed_by_another_familys_code(stage: Theatre) -> None:
+    """A letter that was sent for one child opens nothing for a sibling or a stranger, and whatever is begun
+    or gone on with past the page leads to it.
+    """
+    reader, other = await stage.reader(is_allowed=False), await stage.reader(is_allowed=False)
+    path = await stage.begun(reader)
+    async with _visitor(stage, reader) as visitor:
+        own, theirs = (f"/play/readers/{each.profile_id}" for each in (reader, other))
+        form = _form((await visitor.get(f"{own}/allow")).text)
+        begun = await visitor.post(f"{own}/stories/{TRAIN}", data=form)
+        assert (begun.status_code, begun.headers["location"]) == (303, f"{own}/allow")
+        await visitor.post(path, data=_form((await visitor.get(path)).text, step="pause"))
+        resumed = await visitor.post(path, data=form | {"step": "resume"})
+        assert (resumed.status_code, resumed.headers["location"]) == (303, f"{own}/allow")
+        assert (await visitor.post(f"{theirs}/allow", data=form)).status_code == 404
+        assert (await visitor.post(f"{own}/allow", data=form)).status_code == 303
+    async with _visitor(stage, other) as stranger:
+        stranger.cookies.set(CONSENT, visitor.cookies[CONSENT], path="/play")
+        form = _form((await stranger.get(f"{theirs}/allow")).text, code="0000-0000")
+        answer = await stranger.post(f"{theirs}/allow", data=form)
+        assert answer.status_code == 422
+        assert "This code is too old" in answer.text
 
 
 async def test_pages_grow_with_the_screen(stage: Theatre, family: Family) -> None:
@@ -207,7 +261,7 @@ async def test_what_belongs_to_others_is_not_there(stage: Theatre) -> None:
     reader, other = await stage.reader(), await stage.reader()
     session = await stage.begun(other)
     theirs = f"/play/readers/{other.profile_id}"
-    paths = (session, theirs, f"{theirs}/badges", f"{theirs}/stories/{TRAIN}")
+    paths = (session, theirs, f"{theirs}/allow", f"{theirs}/badges", f"{theirs}/stories/{TRAIN}")
     absent = (f"/play/sessions/{NOBODY}", f"/play/readers/{NOBODY}", "/play/readers/x", "/play/sessions/x")
     async with _visitor(stage, reader) as visitor, _visitor(stage) as nobody:
         token = _form((await visitor.get("/play")).text)["form_token"]

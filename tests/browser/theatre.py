@@ -15,9 +15,11 @@ from mystira.domain.profiles.model import NewProfile
 from mystira.domain.profiles.use_cases import create_profile
 from mystira.domain.records import UNDATED, create_record
 from mystira.domain.sessions.model import GameSession, NewPlayer, NewSession
+from mystira.domain.sessions.play import anybody
 from mystira.domain.sessions.reading import read_session
 from mystira.domain.sessions.starting import start_session
 from mystira.services.play.visits import SIGN_IN
+from tests.acceptance.table import allow_to_play
 from tests.callers import Member, let_in
 from tests.serving import Api, memory_api, served
 
@@ -55,12 +57,14 @@ class Theatre(msgspec.Struct):
         page.set_default_timeout(10_000)
         return page
 
-    async def reader(self) -> Reader:
-        """Somebody new, four years old."""
+    async def reader(self, *, is_allowed: bool = True) -> Reader:
+        """Somebody new, four years old, whom a parent has allowed to play unless it says otherwise."""
         platform = self.api.platform
         member = await let_in(platform)
         new = NewProfile(name="Robin", account_id=member.account_id, age_group="3-5")
         made = await create_profile(platform.profiles, platform.accounts, new, clock=platform.clock)
+        if is_allowed:
+            await allow_to_play(platform, member.account_id, made.key)
         return Reader(member, made.key)
 
     async def begun(self, reader: Reader, story: str = TRAIN) -> str:
@@ -71,7 +75,9 @@ class Theatre(msgspec.Struct):
 
         players = [NewPlayer(profile_id=reader.profile_id)]
         new = NewSession(scenario_id=story, profile_id=reader.profile_id, players=players)
-        begun = await start_session(self.api.platform.play, new, reader.member.account_id, may_play=may_play)
+        begun = await start_session(
+            self.api.platform.play, new, reader.member.account_id, may_play=may_play, may_join=anybody
+        )
         return f"/play/sessions/{begun.stored.key}"
 
     async def session(self, path: str) -> GameSession:

@@ -26,7 +26,7 @@ from mystira.domain.scores.kind import PLAYER_SCENARIO_SCORES
 from mystira.domain.scores.model import PlayerScenarioScore
 from mystira.domain.sessions.kind import GAME_SESSIONS
 from mystira.domain.sessions.model import Choose, GameSession, NewSession, ReadOn, Roll
-from mystira.domain.sessions.play import Play
+from mystira.domain.sessions.play import Play, anybody
 from mystira.domain.sessions.starting import Begun, start_session
 from mystira.domain.sessions.stories import Stories
 from mystira.domain.sessions.use_cases import Step, choose, read_on, roll
@@ -220,7 +220,7 @@ class Playroom:
             "players": players or [{"profileId": profile}],
         }
         new = msgspec.convert(asked | more, NewSession)
-        return await start_session(self.play, new, ADA, may_play=everybody)
+        return await start_session(self.play, new, ADA, may_play=everybody, may_join=anybody)
 
     async def session(self, key: str) -> GameSession:
         """The session as it is stored."""

@@ -1,6 +1,7 @@
 """The course of a session: pauses, ends, time, and what cannot be played on."""
 
 import datetime as dt
+import functools
 
 import pytest
 
@@ -15,8 +16,11 @@ from mystira.domain.sessions.errors import (
 )
 from mystira.domain.sessions.kind import GAME_SESSIONS
 from mystira.domain.sessions.model import Choose, ReadOn, SessionStatus
+from mystira.domain.sessions.play import anybody
 from mystira.domain.sessions.use_cases import abandon, choose, complete, pause, read_on, resume
 from tests.unit.playroom import ABSENT, MIA, NOA, Playroom, open_playroom
+
+resume_all = functools.partial(resume, may_join=anybody)
 
 
 @pytest.fixture
@@ -32,7 +36,7 @@ async def test_pauses_are_not_played_time(room: Playroom) -> None:
     assert (paused.status, paused.paused_at) == (SessionStatus.PAUSED, room.clock.now())
     room.clock.advance(1000.0)
     assert paused.elapsed(room.clock.now()) == 60.0
-    resumed = (await resume(room.play, key)).stored.value
+    resumed = (await resume_all(room.play, key)).stored.value
     assert (resumed.paused_at, resumed.accumulated_pause) == (None, 1000.0)
     room.clock.advance(30.0)
     await pause(room.play, key)
@@ -47,15 +51,15 @@ async def test_a_session_pauses_and_resumes_only_from_where_it_may(room: Playroo
     """Pause only in progress, resume only paused, and no step while it is paused."""
     key = (await room.start()).stored.key
     with pytest.raises(NotPausedError):
-        await resume(room.play, key)
+        await resume_all(room.play, key)
     await pause(room.play, key)
     with pytest.raises(NotInProgressError):
         await pause(room.play, key)
     with pytest.raises(NotInProgressError):
         await read_on(room.play, key, ReadOn(scene_id="gate"))
-    await resume(room.play, key)
+    await resume_all(room.play, key)
     await abandon(room.play, key)
-    for deed in (pause, resume):
+    for deed in (pause, resume_all):
         with pytest.raises((NotInProgressError, NotPausedError)):
             await deed(room.play, key)
 
@@ -79,7 +83,7 @@ async def test_a_session_ends_once(room: Playroom) -> None:
 
 async def test_a_session_that_is_not_there_is_not_found(room: Playroom) -> None:
     """Whatever is asked of it."""
-    for deed in (pause, resume, complete, abandon):
+    for deed in (pause, resume_all, complete, abandon):
         with pytest.raises(NotFoundError):
             await deed(room.play, ABSENT)
 

@@ -14,6 +14,7 @@ from mystira.domain.sessions.events import EchoRevealed, SessionPaused, SessionS
 from mystira.domain.sessions.fold import COMPASS_BOUND, extend, fold
 from mystira.domain.sessions.kind import GAME_SESSIONS
 from mystira.domain.sessions.model import Choose, GameSession, ReadOn, Roll
+from mystira.domain.sessions.play import anybody
 from mystira.domain.sessions.reading import session_after, session_as_of
 from mystira.domain.sessions.use_cases import abandon, choose, complete, pause, read_on, resume, roll
 from tests.unit.playroom import LANTERN, Playroom, open_playroom
@@ -28,7 +29,7 @@ DEEDS: dict[str, Deed] = {
     "read on": lambda room, key, at, number: read_on(room.play, key, ReadOn(scene_id=at)),
     "roll": lambda room, key, at, number: roll(room.play, key, Roll(scene_id=at)),
     "pause": lambda room, key, at, number: pause(room.play, key),
-    "resume": lambda room, key, at, number: resume(room.play, key),
+    "resume": lambda room, key, at, number: resume(room.play, key, may_join=anybody),
     "abandon": lambda room, key, at, number: abandon(room.play, key),
     "complete": lambda room, key, at, number: complete(room.play, key),
 }

@@ -15,6 +15,7 @@ from mystira.domain.scenarios.model import Scenario
 from mystira.domain.sessions.errors import NotEntitledError, TooYoungError
 from mystira.domain.sessions.kind import GAME_SESSIONS
 from mystira.domain.sessions.model import NewSession, SessionStatus
+from mystira.domain.sessions.play import anybody
 from mystira.domain.sessions.reading import sessions_release
 from mystira.domain.sessions.starting import start_session
 from mystira.domain.sessions.use_cases import abandon, pause
@@ -127,7 +128,7 @@ async def test_an_account_is_needed(room: Playroom) -> None:
     """Nobody plays for an account that is not there."""
     new = msgspec.convert({"scenarioId": "lantern", "profileId": MIA, "players": [{"name": "A"}]}, NewSession)
     with pytest.raises(MissingParentError) as refused:
-        await start_session(room.play, new, ABSENT, may_play=everybody)
+        await start_session(room.play, new, ABSENT, may_play=everybody, may_join=anybody)
     assert refused.value.field == "accountId"
 
 
@@ -177,10 +178,10 @@ async def test_access_is_asked_for_and_refused(room: Playroom) -> None:
 
     new = msgspec.convert({"scenarioId": "lantern", "profileId": MIA, "players": [{"name": "A"}]}, NewSession)
     with pytest.raises(NotEntitledError):
-        await start_session(room.play, new, ADA, may_play=nobody)
+        await start_session(room.play, new, ADA, may_play=nobody, may_join=anybody)
     assert asked == [(ADA, "lantern")]
-    begun = await start_session(room.play, new, ADA, may_play=everybody)
-    again = await start_session(room.play, new, ADA, may_play=nobody)
+    begun = await start_session(room.play, new, ADA, may_play=everybody, may_join=anybody)
+    again = await start_session(room.play, new, ADA, may_play=nobody, may_join=anybody)
     assert (again.stored.key, again.is_new) == (begun.stored.key, False)
 
 

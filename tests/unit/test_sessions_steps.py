@@ -14,6 +14,7 @@ from mystira.domain.sessions.errors import (
 )
 from mystira.domain.sessions.kind import GAME_SESSIONS
 from mystira.domain.sessions.model import Choose, ReadOn, Roll, SessionStatus
+from mystira.domain.sessions.play import anybody
 from mystira.domain.sessions.use_cases import choose, pause, read_on, resume, roll
 from tests.unit.playroom import (
     CALM,
@@ -164,7 +165,7 @@ async def test_a_throw_is_made_once_however_often_the_step_is_decided(room: Play
 
     async def lay_aside(kind: Kind) -> None:
         await pause(room.play, key)
-        await resume(room.play, key)
+        await resume(room.play, key, may_join=anybody)
 
     room.store.interruptions = [lay_aside]
     step = await roll(room.play, key, Roll(scene_id="river"))

@@ -6,7 +6,6 @@ made again, is `asking`'s.
 """
 
 import itertools
-import re
 from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any, Final
@@ -15,6 +14,7 @@ from urllib.parse import quote
 import msgspec
 
 from mystira.simulation.asking import Ask
+from mystira.simulation.guardians import SIGNING_IN, Guardian, code_in
 from mystira.simulation.ledger import Document
 from mystira.simulation.names import EMOJI, GIVEN_NAMES, PEOPLE
 from mystira.simulation.notes import Note
@@ -24,7 +24,6 @@ API: Final = "/api/v1"
 ACCOUNTS, PROFILES, SESSIONS = "accounts", "user_profiles", "game_sessions"
 SCORES, PURCHASES = "player_scenario_scores", "purchases"
 
-_CODE: Final = re.compile(r"\b[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}\b")
 _THEMES: Final = ("system", "light", "dark", "sepia")
 _AGE_GROUPS: Final = ("6-9", "6-9", "10-12", "13-18", "19-150")
 _STEPS: Final = {"choose": "choices", "roll": "rolls", "readOn": "read-on"}
@@ -48,6 +47,7 @@ class Household:
         self._locked: set[str] = set()
         self._play: Play | None = None
         self._todo: list[Ask] = []
+        self._guardian = Guardian(self._email, self._create, self._get)
 
     def next_ask(self) -> Ask:
         """What this household wants next."""
@@ -57,6 +57,8 @@ class Household:
             return self._come_in()
         if len(self._profiles) < self._wanted_profiles:
             return self._add_profile()
+        if (ask := self._guardian.next_ask()) is not None:
+            return ask
         if not self._stories:
             return self._get("list stories", "/scenarios", self._take_stories)
         if self._play is not None and (self._play.is_doubtful or self._random.random() < 0.85):
@@ -118,11 +120,7 @@ class Household:
         self._request = self._code = ""
 
     def _take_mail(self, body: Any) -> list[Note]:
-        # Newest first; the letter may still be on its way.
-        for letter in body["items"]:
-            if (found := _CODE.search(letter["text"])) is not None:
-                self._code = found.group()
-                break
+        self._code = code_in(body["items"], SIGNING_IN)
         return []
 
     def _take_token(self, body: Any) -> list[Note]:
@@ -147,6 +145,7 @@ class Household:
 
         def take(body: Any) -> list[Note]:
             self._profiles[body["id"]] = group
+            self._guardian.take_in(body["id"], group)
             return [self._holds(PROFILES, body["id"], name=name, accountId=self._account)]
 
         return self._create("add profile", "/profiles", {"name": name, "ageGroup": group}, take)
@@ -156,7 +155,10 @@ class Household:
         return []
 
     def _start(self) -> Ask | None:
-        profile, group = self._random.choice(list(self._profiles.items()))
+        readers = [each for each in self._profiles.items() if self._guardian.may_play(each[0])]
+        if not readers:
+            return None
+        profile, group = self._random.choice(readers)
         age = int(group.partition("-")[0])
         stories = [
             each["id"]

@@ -8,6 +8,7 @@ from mystira.domain.letters import Letter, write_letter
 from mystira.domain.signing_in.codes import spell_code
 
 _MEANS: Final = {
+    Purpose.PLAY: "let it play, and keep what it chose in stories, with the badges that follow",
     Purpose.DETAILS: "keep a date of birth, a text about the child, pronouns, and a picture of its own",
     Purpose.NAME: "use more than a first name",
     Purpose.ANALYTICS: "count its choices in stories among those of all children",

@@ -11,13 +11,14 @@ from mystira.domain.forms import Paragraphs
 from mystira.domain.records import Entity
 from mystira.domain.signing_in.model import CodeText
 
-POLICY: Final = "2026-11"
+POLICY: Final = "2026-11-20"
 """Of which edition of docs/explanation/consent.md a consent speaks."""
 
 
 class Purpose(enum.StrEnum):
     """What a parent consents to, each by itself."""
 
+    PLAY = "play"
     DETAILS = "details"
     NAME = "name"
     ANALYTICS = "analytics"
@@ -75,7 +76,7 @@ class DeletionRequest(Entity, frozen=True, kw_only=True, rename="camel"):
 class NewConsent(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """To what a parent is to be asked for consent; to everything unless it says less."""
 
-    scope: Annotated[list[Purpose], Meta(min_length=1, max_length=4)] = msgspec.field(
+    scope: Annotated[list[Purpose], Meta(min_length=1, max_length=5)] = msgspec.field(
         default_factory=lambda: list(Purpose)
     )
 

@@ -22,7 +22,9 @@ _DETAILS: Final = {
 
 
 class ConsentNeededError(DomainError):
-    """A parent has to consent to {purpose} of a child's profile before {field} can be taken."""
+    """A parent has to consent to {purpose} for a child's profile before {field} can be taken: ask for the
+    consent (askForConsent), have the parent type the code that is mailed, then repeat this.
+    """
 
     code = "consent_needed"
 

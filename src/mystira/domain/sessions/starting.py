@@ -9,6 +9,7 @@ from manystore.specifications import Specification, field
 from mystira.domain.accounts.model import Account
 from mystira.domain.errors import (
     ContendedError,
+    DomainError,
     MissingParentError,
     NotFoundError,
     NotUniqueError,
@@ -19,7 +20,7 @@ from mystira.domain.sessions import rules
 from mystira.domain.sessions.errors import NotEntitledError
 from mystira.domain.sessions.events import Player, SessionStarted
 from mystira.domain.sessions.model import GameSession, NewSession, live_key
-from mystira.domain.sessions.play import MayPlay, Play
+from mystira.domain.sessions.play import MayJoin, MayPlay, Play
 from mystira.domain.sessions.stories import Story
 
 _KIND: Final = "game_sessions"
@@ -39,17 +40,25 @@ class Begun(Struct, frozen=True, kw_only=True):
 
 
 async def start_session(
-    play: Play, new: NewSession, account_id: str, *, may_play: MayPlay, session_id: str | None = None
+    play: Play,
+    new: NewSession,
+    account_id: str,
+    *,
+    may_play: MayPlay,
+    may_join: MayJoin,
+    session_id: str | None = None,
 ) -> Begun:
     """Begin a story, or go on with the live session that the profile has of it already.
 
-    Raises MissingParentError (account, profile, story: absent, not the account's, or withdrawn),
-    NotEntitledError, TooYoungError, InvalidValueError, AlreadyExistsError (the `session_id`), ContendedError.
+    Raises MissingParentError (account, profile, story: absent, not the account's, or withdrawn), what
+    `may_join` raises (of the owner, and of each profile that is to play along), NotEntitledError,
+    TooYoungError, InvalidValueError, AlreadyExistsError (the `session_id`), ContendedError.
     """
     key = play.maker() if session_id is None else session_id
     account = await _account(play, key, account_id)
     story = await _story(play, key, new.scenario_id)
     owner = await _profile(play, key, account_id, new.profile_id)
+    await may_join(owner)
     unique = live_key(account_id, new.scenario_id, new.profile_id)
     for _ in range(ATTEMPTS):
         live = await _live(play, account_id, unique)
@@ -58,14 +67,17 @@ async def start_session(
         await _check_access(account, story, may_play)
         group = new.target_age_group or owner.age_group
         rules.check_age(story.scenario, group)
-        players = await _players(play, new, account_id, owner, story)
+        seated = await _seated(play, new, account_id, owner)
+        players = rules.seat(new.players, {each.id: each.name for each in seated}, story.scenario)
+        for each in seated:
+            await may_join(each)
         session = rules.begin(story, _start(play, key, new, account_id, group, players, story))
         try:
             stored = await create_record(play.sessions, session)
         except NotUniqueError:
             # Somebody began it at the same moment: theirs is the one, unless it has ended by now.
             continue
-        await _settle(play, stored)
+        await _settle(play, stored, seated, may_join)
         return Begun(stored=stored, story=story, is_new=True)
     raise ContendedError(kind=_KIND, key=key, attempts=ATTEMPTS)
 
@@ -139,24 +151,32 @@ async def _check_access(account: Account, story: Story, may_play: MayPlay) -> No
         raise NotEntitledError(scenario=story.id)
 
 
-async def _players(
-    play: Play, new: NewSession, account_id: str, owner: UserProfile, story: Story
-) -> list[Player]:
-    names = {owner.id: owner.name}
+async def _seated(play: Play, new: NewSession, account_id: str, owner: UserProfile) -> list[UserProfile]:
+    """The owner, and the other profiles of the account that are to play along."""
+    seated = {owner.id: owner}
     for each in new.players:
-        if each.profile_id is not None and each.profile_id not in names:
+        if each.profile_id is not None and each.profile_id not in seated:
             profile = await _own_profile(play, account_id, each.profile_id)
             if profile is not None:
-                names[profile.id] = profile.name
-    return rules.seat(new.players, names, story.scenario)
+                seated[profile.id] = profile
+    return list(seated.values())
 
 
-async def _settle(play: Play, stored: Stored[GameSession]) -> None:
-    """Look again at the account, which may have been deleted between our look and our write.
+async def _settle(
+    play: Play, stored: Stored[GameSession], seated: list[UserProfile], may_join: MayJoin
+) -> None:
+    """Look again at what may have changed between our look and our write: the account may have been deleted,
+    or a consent taken back.
 
-    Then either its deletion sees this session or this look sees the deletion, whichever came first.
+    Then either that step sees this session or this look sees the step, whichever came first.
     """
     account_id = stored.value.account_id
     if await play.accounts.get(account_id) is None:
         await delete_record(play.sessions, stored.key)
         raise _missing(stored.key, "accountId", "accounts", account_id)
+    try:
+        for each in seated:
+            await may_join(each)
+    except DomainError:
+        await delete_record(play.sessions, stored.key)
+        raise

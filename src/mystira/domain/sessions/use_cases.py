@@ -22,7 +22,7 @@ from mystira.domain.sessions.errors import SceneNotCurrentError, StoryChangedErr
 from mystira.domain.sessions.events import BadgeEarned, Event
 from mystira.domain.sessions.fold import extend
 from mystira.domain.sessions.model import Choose, GameSession, ReadOn, Roll, SessionStatus
-from mystira.domain.sessions.play import Play
+from mystira.domain.sessions.play import MayJoin, Play
 from mystira.domain.sessions.stories import Story
 
 Decide = Callable[[GameSession, Story | None, dt.datetime], list[Event]]
@@ -81,9 +81,27 @@ async def pause(play: Play, session_id: str) -> Step:
     return await _take(play, session_id, lambda session, _, at: rules.pause(session, at))
 
 
-async def resume(play: Play, session_id: str) -> Step:
-    """Take the session up again. Raises NotFoundError, NotPausedError, NotPlayableError, ContendedError."""
-    return await _take(play, session_id, lambda session, _, at: rules.resume(session, at))
+async def resume(play: Play, session_id: str, *, may_join: MayJoin) -> Step:
+    """Take the session up again. Raises NotFoundError, NotPausedError, NotPlayableError, ContendedError, and
+    what `may_join` raises of those who play.
+    """
+    await _require_players(play, session_id, may_join)
+    step = await _take(play, session_id, lambda session, _, at: rules.resume(session, at))
+    try:
+        # Once more: what was taken back meanwhile found nothing to lay aside.
+        await _require_players(play, session_id, may_join)
+    except DomainError:
+        await pause(play, session_id)
+        raise
+    return step
+
+
+async def _require_players(play: Play, session_id: str, may_join: MayJoin) -> None:
+    session = (await read_record(play.sessions, session_id)).value
+    for key in session.profile_ids:
+        stored = await play.profiles.get(key)
+        if stored is not None:
+            await may_join(stored.value)
 
 
 async def complete(play: Play, session_id: str) -> Step:

@@ -1,6 +1,7 @@
 """The App API: what players' apps ask: to be let in, and for what is theirs."""
 
 import datetime as dt
+import functools
 import random
 from typing import Any, Final
 
@@ -10,9 +11,11 @@ from mystira.domain.bundles.access import require_access
 from mystira.domain.bundles.kind import CONTENT_BUNDLES
 from mystira.domain.bundles.model import ContentBundle
 from mystira.domain.bundles.shelf import Shelf
-from mystira.domain.consents.kind import DELETION_REQUESTS, PARENTAL_CONSENTS
-from mystira.domain.consents.model import DeletionRequest, ParentalConsent, Purpose
-from mystira.domain.consents.use_cases import Guardianship, require_consent
+from mystira.domain.consents.guardianship import guardianship_of
+from mystira.domain.consents.kind import PARENTAL_CONSENTS
+from mystira.domain.consents.model import ParentalConsent, Purpose
+from mystira.domain.consents.playing import playing_rule
+from mystira.domain.consents.use_cases import require_consent
 from mystira.domain.forms import ContentId, RecordId
 from mystira.domain.media.kind import MEDIA_ASSETS
 from mystira.domain.media.model import MediaAsset
@@ -22,6 +25,7 @@ from mystira.domain.scenarios.model import Scenario
 from mystira.domain.second_factors.kind import SECOND_FACTORS
 from mystira.domain.second_factors.model import SecondFactor
 from mystira.domain.second_factors.use_cases import Strongroom
+from mystira.domain.sessions.laying_aside import lay_aside
 from mystira.domain.signing_in.kind import PENDING_SIGNUPS, SIGN_INS
 from mystira.domain.signing_in.model import PendingSignup, SignIn
 from mystira.domain.signing_in.sign_ins import Terms
@@ -159,9 +163,10 @@ def _play_operations(platform: Platform, keys: IdempotencyKeys) -> tuple[Operati
         require_access(account, scenario, await shelf.bundles(), platform.clock.now())
         return True
 
+    may_join = playing_rule(platform.repository(ParentalConsent, PARENTAL_CONSENTS), platform.clock)
     return (
         *scenario_operations(summaries, play.stories, shelf, play.accounts, platform.clock),
-        *session_operations(play, keys, may_play=may_play),
+        *session_operations(play, keys, may_play=may_play, may_join=may_join),
         *score_operations(play.scores, owner),
         *badge_operations(play, owner),
     )
@@ -183,20 +188,10 @@ def _shop_operations(platform: Platform, outside: Outside) -> tuple[Operation[An
 
 
 def _consent_operations(platform: Platform, outside: Outside, service_key: str) -> tuple[Operation[Any], ...]:
-    guardianship = Guardianship(
-        consents=platform.repository(ParentalConsent, PARENTAL_CONSENTS),
-        deletions=platform.repository(DeletionRequest, DELETION_REQUESTS),
-        accounts=platform.accounts,
-        profiles=platform.profiles,
-        key=service_key,
-        clock=platform.clock,
-        randomness=random.SystemRandom(),
-    )
-    settings = platform.settings
     return consent_operations(
-        guardianship,
+        guardianship_of(platform, key=service_key),
         outside,
         profile_owner(platform.profiles),
-        per_email=settings.codes_per_email,
-        tries=settings.confirmations_per_address,
+        Admission(outside, platform.settings, service_key),
+        functools.partial(lay_aside, platform.play),
     )

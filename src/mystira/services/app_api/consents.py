@@ -16,6 +16,7 @@ from mystira.domain.consents.model import (
     NewDeletion,
     ParentalConsent,
 )
+from mystira.domain.consents.playing import LayAside, stop_playing
 from mystira.domain.consents.use_cases import (
     Guardianship,
     ask_for_consent,
@@ -26,9 +27,8 @@ from mystira.domain.consents.use_cases import (
     verify_consent,
 )
 from mystira.domain.records import read_record
-from mystira.domain.signing_in.codes import keyed_hash
-from mystira.gateways.limits import Limit
 from mystira.gateways.outside import Outside
+from mystira.http.admission import Admission
 from mystira.http.callers import SIGNED_IN, Owner
 from mystira.http.etags import etag
 from mystira.http.idempotency import Creation, create_once
@@ -36,8 +36,6 @@ from mystira.http.operations import Answer, Call, Operation, show, show_version
 from mystira.http.queries import Nothing
 from mystira.http.views import view
 from mystira.services.app_api.answers import PREFIX, Page, show_page
-
-_PURPOSE = "mystira:limit"
 
 
 class ConsentView(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -77,17 +75,16 @@ def _shown(stored: Stored[ParentalConsent]) -> ConsentView:
 class ConsentRoutes:
     """What each operation on consents does."""
 
-    def __init__(self, guardianship: Guardianship, outside: Outside, *, per_email: int, tries: int) -> None:
+    def __init__(
+        self, guardianship: Guardianship, outside: Outside, admission: Admission, lay_aside: LayAside
+    ) -> None:
         self._guardianship, self._outside = guardianship, outside
-        self._per_profile = Limit(name="consents-per-profile", count=per_email)
-        self._tries = Limit(name="consent-codes-per-address", count=tries)
+        self._admission, self._lay_aside = admission, lay_aside
 
     async def ask(self, call: Call[NewConsent]) -> Answer:
         """Mail a code to the parent."""
         profile_id, outgoing = call.path["profileId"], self._outside.outgoing
-        outgoing.require_room()
-        if not call.caller.reaches_all:
-            await self._outside.limits.take(self._per_profile, self._hidden(profile_id))
+        await self._admission.to_ask_a_parent(None if call.caller.reaches_all else profile_id)
 
         async def make(consent_id: str | None) -> Stored[ParentalConsent]:
             asked = await ask_for_consent(self._guardianship, profile_id, call.sent, consent_id=consent_id)
@@ -120,13 +117,17 @@ class ConsentRoutes:
 
     async def confirm(self, call: Call[ConsentCode]) -> Answer:
         """Consent."""
-        if not call.caller.reaches_all:
-            await self._outside.limits.take(self._tries, self._hidden(call.address))
+        await self._admission.to_consent(None if call.caller.reaches_all else call.address)
         return self._show(await verify_consent(self._guardianship, call.path["consentId"], call.sent.code))
 
     async def revoke(self, call: Call[Nothing]) -> Answer:
         """Take a consent back."""
-        return self._show(await revoke_consent(self._guardianship, call.path["consentId"]))
+        guardianship = self._guardianship
+        stored = await revoke_consent(guardianship, call.path["consentId"])
+        await stop_playing(
+            stored.value, guardianship.consents, guardianship.profiles, guardianship.clock, self._lay_aside
+        )
+        return self._show(stored)
 
     async def ask_to_forget(self, call: Call[NewDeletion]) -> Answer:
         """Write down a request to delete."""
@@ -162,15 +163,12 @@ class ConsentRoutes:
     def _show(self, stored: Stored[ParentalConsent]) -> Answer:
         return show_version(_shown(stored), stored.version)
 
-    def _hidden(self, value: str) -> str:
-        return keyed_hash(self._guardianship.key, _PURPOSE, value)
-
 
 def consent_operations(
-    guardianship: Guardianship, outside: Outside, profile: Owner, *, per_email: int, tries: int
+    guardianship: Guardianship, outside: Outside, profile: Owner, admission: Admission, lay_aside: LayAside
 ) -> tuple[Operation[Any], ...]:
     """What can be asked about consents. `profile` is whose a profile is."""
-    routes = ConsentRoutes(guardianship, outside, per_email=per_email, tries=tries)
+    routes = ConsentRoutes(guardianship, outside, admission, lay_aside)
 
     async def of_consent(consent_id: str) -> str | None:
         return (await read_record(guardianship.consents, consent_id)).value.account_id

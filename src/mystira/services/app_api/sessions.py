@@ -14,7 +14,7 @@ from mystira.domain.errors import InvalidValueError, MissingParentError
 from mystira.domain.forms import Instant, times_in_utc
 from mystira.domain.sessions import use_cases
 from mystira.domain.sessions.model import Choose, GameSession, NewSession, ReadOn, Roll, SessionSearch
-from mystira.domain.sessions.play import MayPlay, Play
+from mystira.domain.sessions.play import MayJoin, MayPlay, Play, anybody
 from mystira.domain.sessions.reading import list_sessions, read_session, session_after, session_as_of
 from mystira.domain.sessions.starting import Begun, start_session
 from mystira.domain.sessions.use_cases import Step, story_of
@@ -38,6 +38,7 @@ from mystira.services.app_api.session_views import (
 )
 
 Do = Callable[[Play, str], Awaitable[Step]]
+Handle = Callable[[Call[Nothing]], Awaitable[Answer]]
 
 _STEP_REFUSES = (
     "not_found",
@@ -78,8 +79,11 @@ class Starting(Creation[Begun], frozen=True, kw_only=True):
 class SessionRoutes:
     """What each operation on sessions does."""
 
-    def __init__(self, play: Play, keys: IdempotencyKeys, may_play: MayPlay) -> None:
-        self._play, self._keys, self._may_play = play, keys, may_play
+    def __init__(self, play: Play, keys: IdempotencyKeys, may_play: MayPlay, may_join: MayJoin) -> None:
+        self._play, self._keys, self._may_play, self._may_join = play, keys, may_play, may_join
+
+    def _joining(self, call: Call[Any]) -> MayJoin:
+        return anybody if call.caller.reaches_all else self._may_join
 
     async def start(self, call: Call[NewSession]) -> Answer:
         """Begin a story, in the caller's account where no other is named."""
@@ -87,7 +91,12 @@ class SessionRoutes:
 
         async def make(session_id: str | None) -> Begun:
             return await start_session(
-                self._play, call.sent, account_id, may_play=self._may_play, session_id=session_id
+                self._play,
+                call.sent,
+                account_id,
+                may_play=self._may_play,
+                may_join=self._joining(call),
+                session_id=session_id,
             )
 
         async def read(session_id: str) -> Begun:
@@ -149,8 +158,13 @@ class SessionRoutes:
         return self._show(await use_cases.roll(self._play, key, call.sent, known=_known(key)))
 
     async def do(self, deed: Do, call: Call[Nothing]) -> Answer:
-        """Pause, resume, complete or abandon."""
+        """Pause, complete or abandon."""
         return self._show(await deed(self._play, call.path["sessionId"]))
+
+    async def resume(self, call: Call[Nothing]) -> Answer:
+        """Go on with what was laid aside."""
+        key, may_join = call.path["sessionId"], self._joining(call)
+        return self._show(await use_cases.resume(self._play, key, may_join=may_join))
 
     def _show(self, step: Step) -> Answer:
         return show_version(step_of(step, self._play.clock.now()), step.stored.version)
@@ -193,9 +207,11 @@ def session_owner(play: Play) -> Owner:
     return Owner(kind=play.sessions.kind.name, parameter="sessionId", find=find)
 
 
-def session_operations(play: Play, keys: IdempotencyKeys, *, may_play: MayPlay) -> tuple[Operation[Any], ...]:
+def session_operations(
+    play: Play, keys: IdempotencyKeys, *, may_play: MayPlay, may_join: MayJoin
+) -> tuple[Operation[Any], ...]:
     """What can be asked about sessions."""
-    routes, owner = SessionRoutes(play, keys, may_play), session_owner(play)
+    routes, owner = SessionRoutes(play, keys, may_play, may_join), session_owner(play)
     return (*_many(routes), _one(routes, owner), *_steps(routes, owner), *_course(routes, owner))
 
 
@@ -208,13 +224,15 @@ def _many(routes: SessionRoutes) -> tuple[Operation[Any], ...]:
             summary="Begin a story",
             description=(
                 "For a profile of the caller's account, with profiles and guests as players. There is one "
-                "live session for each story and profile: begun again, that one is answered, with 200."
+                "live session for each story and profile: begun again, that one is answered, with 200. For a "
+                "child a parent has to have consented to `play`."
             ),
             takes=NewSession,
             handle=routes.start,
             answers={201: SessionView, 200: SessionView},
             refuses=(
                 "missing_parent",
+                "consent_needed",
                 "not_bought",
                 "too_young",
                 "already_exists",
@@ -311,21 +329,28 @@ def _steps(routes: SessionRoutes, owner: Owner) -> tuple[Operation[Any], ...]:
 
 
 def _course(routes: SessionRoutes, owner: Owner) -> tuple[Operation[Any], ...]:
-    deeds: tuple[tuple[str, Do, str, str, str], ...] = (
-        ("pause", use_cases.pause, "Lay a session aside", "session_not_in_progress", ""),
-        ("resume", use_cases.resume, "Take a session up again", "session_not_paused", ""),
+    do = functools.partial(functools.partial, routes.do)
+    deeds: tuple[tuple[str, Handle, str, tuple[str, ...], str], ...] = (
+        ("pause", do(use_cases.pause), "Lay a session aside", ("session_not_in_progress",), ""),
+        (
+            "resume",
+            routes.resume,
+            "Take a session up again",
+            ("session_not_paused", "consent_needed"),
+            "Where a child plays along, a parent still has to consent to `play`.",
+        ),
         (
             "complete",
-            use_cases.complete,
+            do(use_cases.complete),
             "End a story where the players are, so that it counts",
-            "session_ended",
+            ("session_ended",),
             "Reaching an end completes a session by itself; of one that is complete, nothing changes.",
         ),
         (
             "abandon",
-            use_cases.abandon,
+            do(use_cases.abandon),
             "Give a story up",
-            "session_ended",
+            ("session_ended",),
             "It counts for nothing. Of a session that is abandoned, nothing changes.",
         ),
     )
@@ -338,12 +363,12 @@ def _course(routes: SessionRoutes, owner: Owner) -> tuple[Operation[Any], ...]:
             summary=summary,
             description=description,
             takes=Nothing,
-            handle=functools.partial(routes.do, deed),
+            handle=handle,
             answers={200: StepView},
-            refuses=("not_found", code, "session_not_playable", "contended"),
+            refuses=("not_found", *codes, "session_not_playable", "contended"),
             allows=SIGNED_IN,
             owner=owner,
             versioned=True,
         )
-        for name, deed, summary, code, description in deeds
+        for name, handle, summary, codes, description in deeds
     )

@@ -11,6 +11,7 @@ from manystore.repository import Repository
 from mystira.domain.bundles.kind import CONTENT_BUNDLES
 from mystira.domain.bundles.model import ContentBundle
 from mystira.domain.bundles.shelf import Shelf
+from mystira.domain.consents.guardianship import guardianship_of
 from mystira.domain.media.kind import MEDIA_ASSETS
 from mystira.domain.media.model import MediaAsset
 from mystira.domain.scenarios.kind import SCENARIOS
@@ -20,6 +21,7 @@ from mystira.http.admission import Admission
 from mystira.http.operations import make_route
 from mystira.http.problems import ProblemError
 from mystira.platform import Platform
+from mystira.services.play.allowing import Allowing
 from mystira.services.play.catalogue import Tale
 from mystira.services.play.coming_in import ComingIn
 from mystira.services.play.desk import HOME, Desk
@@ -34,13 +36,14 @@ def play_pages(platform: Platform, outside: Outside, reception: Reception) -> Ro
     desk = Desk(
         play=platform.play,
         reception=reception,
+        guardianship=guardianship_of(platform, key=reception.key),
         admission=Admission(outside, platform.settings, reception.key),
         outside=outside,
         bundles=Shelf(platform.repository(ContentBundle, CONTENT_BUNDLES), platform.clock),
         tales=Repository(Tale, SCENARIOS, platform.leases, platform.clock),
         media=platform.repository(MediaAsset, MEDIA_ASSETS),
     )
-    coming_in, readers, scenes = ComingIn(desk), Readers(desk), Scenes(desk)
+    coming_in, readers, scenes, allowing = ComingIn(desk), Readers(desk), Scenes(desk), Allowing(desk)
     open_to_all = functools.partial(desk.route, is_open=True)
     one, tale = "/readers/{profile_id:str}", "/readers/{profile_id:str}/stories/{scenario_id:str}"
     return Router(
@@ -56,6 +59,8 @@ def play_pages(platform: Platform, outside: Outside, reception: Reception) -> Ro
             desk.route("GET", "/readers/new", "playNewReader", readers.new),
             desk.route("POST", "/readers/new", "playMakeReader", readers.make),
             desk.route("GET", one, "playShelf", readers.shelf),
+            desk.route("GET", f"{one}/allow", "playAllow", allowing.show),
+            desk.route("POST", f"{one}/allow", "playAllowed", allowing.act),
             desk.route("GET", f"{one}/badges", "playBadges", readers.badges),
             desk.route("GET", tale, "playStory", readers.story),
             desk.route("POST", tale, "playBegin", readers.begin),

@@ -28,8 +28,8 @@ from mystira.services.play.visits import REQUEST, SIGN_IN, VISITOR, Visit
 _MOST_READERS: Final = 50
 _ADDRESS: Final = "That does not look like an e-mail address. One looks like this: ada@example.org"
 _NAME: Final = "Please tell us what to call you."
-_CODE: Final = "A code has eight letters and digits, such as 7KQ2-M4XD."
-_VOID: Final = "This code is too old, or was used already. Please ask for a new one."
+NO_CODE: Final = "A code has eight letters and digits, such as 7KQ2-M4XD."
+VOID_CODE: Final = "This code is too old, or was used already. Please ask for a new one."
 
 
 class _Address(Struct, frozen=True):
@@ -115,16 +115,16 @@ class ComingIn:
             typed = visit.sent(_Code).code
             request_id = msgspec.convert(visit.cookies.get(REQUEST), RecordId)
         except msgspec.ValidationError:
-            return self._mistaken(visit, _CODE if REQUEST in visit.cookies else _VOID)
+            return self._mistaken(visit, NO_CODE if REQUEST in visit.cookies else VOID_CODE)
         try:
             sent = Confirmation(request_id=request_id, code=typed)
             came = await confirm_code(self._desk.reception, sent, user_agent=visit.agent)
         except WrongCodeError as error:
-            return self._mistaken(visit, _wrong(error.left))
+            return self._mistaken(visit, wrong_code(error.left))
         except CodeVoidError:
-            return self._mistaken(visit, _VOID)
+            return self._mistaken(visit, VOID_CODE)
         except InvalidValueError:
-            return self._mistaken(visit, _CODE)
+            return self._mistaken(visit, NO_CODE)
         longest = int(self._desk.reception.terms.longest.total_seconds())
         cookies = (visit.keep(SIGN_IN, came.opened.token, seconds=longest), visit.forget(REQUEST))
         return see_other(HOME, cookies=cookies)
@@ -140,7 +140,8 @@ class ComingIn:
         return see_other(HOME, cookies=(visit.forget(SIGN_IN), visit.forget(VISITOR)))
 
 
-def _wrong(left: int) -> str:
+def wrong_code(left: int) -> str:
+    """What to say of a code that is not the one, with so many tries left."""
     if left == 0:
         return "That is not the code, and it was the last try. Please ask for a new one."
     tries = "one more try" if left == 1 else f"{left} more tries"

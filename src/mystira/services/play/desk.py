@@ -16,9 +16,13 @@ from manystore.repository import Repository
 from mystira.domain.accounts.model import Account
 from mystira.domain.bundles.access import Access, story_access
 from mystira.domain.bundles.shelf import Shelf
+from mystira.domain.consents.playing import playing_rule
+from mystira.domain.consents.rules import ConsentNeededError
+from mystira.domain.consents.use_cases import Guardianship
 from mystira.domain.media.model import MediaAsset
+from mystira.domain.profiles.model import UserProfile
 from mystira.domain.scenarios.model import Scenario
-from mystira.domain.sessions.play import Play
+from mystira.domain.sessions.play import MayJoin, Play
 from mystira.domain.signing_in.sign_ins import recognise
 from mystira.domain.signing_in.use_cases import Reception
 from mystira.gateways.outside import Outside
@@ -63,6 +67,7 @@ class Desk(Struct, frozen=True, kw_only=True):
 
     play: Play
     reception: Reception
+    guardianship: Guardianship
     admission: Admission
     outside: Outside
     bundles: Shelf
@@ -82,6 +87,19 @@ class Desk(Struct, frozen=True, kw_only=True):
     async def may_play(self, account: Account, scenario: Scenario) -> bool:
         """Whether the account may play a story, as beginning one asks (MayPlay)."""
         return await self.access(account, scenario.id) is not Access.NONE
+
+    @property
+    def may_join(self) -> MayJoin:
+        """Raises ConsentNeededError for a child whose playing no parent has allowed."""
+        return playing_rule(self.guardianship.consents, self.guardianship.clock)
+
+    async def is_allowed(self, reader: UserProfile) -> bool:
+        """Whether a reader may play: who is no child, or whom a parent has allowed to."""
+        try:
+            await self.may_join(reader)
+        except ConsentNeededError:
+            return False
+        return True
 
     def route(
         self, method: Verb, path: str, name: str, show: Show, *, is_open: bool = False

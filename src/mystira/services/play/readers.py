@@ -10,11 +10,11 @@ from msgspec import Struct
 
 from mystira.domain.accounts.model import Account
 from mystira.domain.bundles.access import Access
-from mystira.domain.consents.rules import guarded
+from mystira.domain.consents.rules import ConsentNeededError, guarded
 from mystira.domain.errors import MissingParentError, NotFoundError
-from mystira.domain.forms import AgeGroupSpan, ContentId, FilledLine, RecordId
+from mystira.domain.forms import AgeGroupSpan, ContentId, FilledLine
 from mystira.domain.profiles.model import NewProfile, UserBadge, UserProfile
-from mystira.domain.profiles.use_cases import create_profile, read_profile
+from mystira.domain.profiles.use_cases import create_profile
 from mystira.domain.scores.use_cases import all_scores
 from mystira.domain.sessions.errors import NotEntitledError, TooYoungError
 from mystira.domain.sessions.model import NewPlayer, NewSession, SessionSearch
@@ -22,6 +22,7 @@ from mystira.domain.sessions.reading import list_sessions, read_progress
 from mystira.domain.sessions.starting import start_session
 from mystira.services.play.catalogue import Tale, addresses, drawn_cover, tales_for
 from mystira.services.play.desk import HOME, Desk
+from mystira.services.play.families import account_of, reader_of
 from mystira.services.play.rendering import see_other
 from mystira.services.play.visits import Visit
 
@@ -87,7 +88,7 @@ class Readers:
         if complaints:
             status = HTTPStatus.UNPROCESSABLE_ENTITY
             return self._form(visit, name=name, age=age, complaints=complaints, status=status)
-        play, account = self._desk.play, _account_of(visit)
+        play, account = self._desk.play, account_of(visit)
         new = NewProfile(name=name, account_id=account.id, age_group=age, has_completed_onboarding=True)
         now = play.clock.now()
         # Whether a child may be shown by more than a first name is a parent's to say, and not said here.
@@ -95,7 +96,8 @@ class Readers:
             status, complaints = HTTPStatus.UNPROCESSABLE_ENTITY, {"name": _ONE_WORD}
             return self._form(visit, name=name, age=age, complaints=complaints, status=status)
         made = await create_profile(play.profiles, play.accounts, new, clock=play.clock, maker=play.maker)
-        return see_other(f"{HOME}/readers/{made.key}")
+        is_allowed = await self._desk.is_allowed(made.value)
+        return see_other(f"{HOME}/readers/{made.key}" + ("" if is_allowed else "/allow"))
 
     def _form(
         self, visit: Visit, *, name: str, age: str, complaints: dict[str, str], status: int
@@ -106,7 +108,11 @@ class Readers:
 
     async def shelf(self, visit: Visit) -> ASGIResponse:
         """The stories of a reader."""
-        reader, account, desk = await self.reader_of(visit), _account_of(visit), self._desk
+        reader, account, desk = (
+            await reader_of(self._desk.play.profiles, visit),
+            account_of(visit),
+            self._desk,
+        )
         tales = await tales_for(desk.tales, reader.age_group)
         known = await addresses(desk.media, (tale.image for tale in tales))
         # The account knows what was read as well, but not by whom of the family.
@@ -124,6 +130,7 @@ class Readers:
             visit,
             "shelf.html",
             reader=reader,
+            is_allowed=await desk.is_allowed(reader),
             begun=await self._begun(account, reader, {card.tale.id: card for card in cards}),
             own=[card for card in cards if card.tale.age_group == reader.age_group],
             others=[card for card in cards if card.tale.age_group != reader.age_group],
@@ -154,7 +161,7 @@ class Readers:
         return await self._story(visit, complaint=None, status=HTTPStatus.OK)
 
     async def _story(self, visit: Visit, *, complaint: str | None, status: int) -> ASGIResponse:
-        reader, desk = await self.reader_of(visit), self._desk
+        reader, desk = await reader_of(self._desk.play.profiles, visit), self._desk
         story = await desk.play.stories.story(visit.path["scenario_id"])
         scenario = story.scenario
         if not scenario.is_active:
@@ -163,17 +170,18 @@ class Readers:
         known = await addresses(desk.media, names)
         facts: dict[str, Any] = {
             "reader": reader,
+            "is_allowed": await desk.is_allowed(reader),
             "story": scenario,
             "cover": known.get(scenario.image or "") or drawn_cover(scenario.id),
             "pictures": known,
-            "is_open": await desk.access(_account_of(visit), scenario.id) is not Access.NONE,
+            "is_open": await desk.access(account_of(visit), scenario.id) is not Access.NONE,
             "complaint": complaint,
         }
         return desk.show(visit, "story.html", status=status, **facts)
 
     async def begin(self, visit: Visit) -> ASGIResponse:
         """Begin a story, or go on with it."""
-        reader = await self.reader_of(visit)
+        reader = await reader_of(self._desk.play.profiles, visit)
         try:
             character = visit.sent(_Beginning).character if visit.form.get("character") else None
         except msgspec.ValidationError:
@@ -182,8 +190,14 @@ class Readers:
         new = NewSession(scenario_id=visit.path["scenario_id"], profile_id=reader.id, players=[player])
         try:
             begun = await start_session(
-                self._desk.play, new, _account_of(visit).id, may_play=self._desk.may_play
+                self._desk.play,
+                new,
+                account_of(visit).id,
+                may_play=self._desk.may_play,
+                may_join=self._desk.may_join,
             )
+        except ConsentNeededError:
+            return see_other(f"{HOME}/readers/{reader.id}/allow")
         except MissingParentError as error:
             raise NotFoundError(kind=error.parent_kind, key=error.parent_key) from error
         except TooYoungError:
@@ -196,7 +210,7 @@ class Readers:
 
     async def badges(self, visit: Visit) -> ASGIResponse:
         """The badges that a reader has, and how far it is to the next ones."""
-        reader, desk = await self.reader_of(visit), self._desk
+        reader, desk = await reader_of(self._desk.play.profiles, visit), self._desk
         progress = await read_progress(desk.play, reader)
         earned = list(reversed(reader.earned_badges))
         names = [each.image_id for each in earned]
@@ -216,19 +230,3 @@ class Readers:
         keys = [each.badge_configuration_id for each in earned]
         badges = await asyncio.gather(*(self._desk.play.badges.get(key) for key in keys))
         return {stored.key: stored.value.tier for stored in badges if stored is not None}
-
-    async def reader_of(self, visit: Visit) -> UserProfile:
-        """The reader that the path names. Raises NotFoundError for none, and for one of another family."""
-        try:
-            key = msgspec.convert(visit.path["profile_id"].lower(), RecordId)
-        except msgspec.ValidationError:
-            raise NotFoundError(kind="user_profiles", key=visit.path["profile_id"]) from None
-        reader = (await read_profile(self._desk.play.profiles, key)).value
-        if (reader.account_id or "").lower() != _account_of(visit).id.lower():
-            raise NotFoundError(kind="user_profiles", key=key)
-        return reader
-
-
-def _account_of(visit: Visit) -> Account:
-    assert visit.account is not None, "these pages are for whoever is signed in"
-    return visit.account

@@ -13,6 +13,7 @@ from litestar.response.base import ASGIResponse
 from msgspec import Meta, Struct
 
 from manystore.repository import Stored
+from mystira.domain.consents.rules import ConsentNeededError
 from mystira.domain.errors import NotFoundError
 from mystira.domain.forms import RecordId
 from mystira.domain.profiles.use_cases import read_profile
@@ -72,12 +73,14 @@ class Sent(Struct, frozen=True):
     branch: Annotated[int, Meta(ge=0, le=999)] = 0
 
 
-_DEEDS: Final[dict[str, Callable[[Play, str], Awaitable[Step]]]] = {
+_ENDINGS: Final[dict[str, Callable[[Play, str], Awaitable[Step]]]] = {
     "pause": use_cases.pause,
-    "resume": use_cases.resume,
     "complete": use_cases.complete,
     "abandon": use_cases.abandon,
 }
+
+
+_DEEDS: Final = frozenset({*_ENDINGS, "resume"})
 
 
 class Scenes:
@@ -142,7 +145,7 @@ class Scenes:
         address, asked = f"{HOME}/sessions/{stored.key}", visit.form.get("step", "")
         try:
             if asked in _DEEDS:
-                await _DEEDS[asked](self._desk.play, stored.key)
+                await self._do(asked, stored.key)
                 return see_other(self._after(asked, stored, address))
             sent = visit.sent(Sent)
             if _is_repeated(stored.value, sent):
@@ -152,6 +155,8 @@ class Scenes:
             await self._step(stored, sent)
         except msgspec.ValidationError:
             return self._late(visit, address)
+        except ConsentNeededError:
+            return see_other(f"{HOME}/readers/{await self._waits(stored.value)}/allow")
         except _LATE:
             # Of two clicks at the same moment one was quicker; it may have been the same click.
             present = (await read_session(self._desk.play.sessions, stored.key)).value
@@ -159,6 +164,20 @@ class Scenes:
                 return see_other(address)
             return self._late(visit, address)
         return see_other(address)
+
+    async def _do(self, deed: str, session_id: str) -> None:
+        if deed == "resume":
+            await use_cases.resume(self._desk.play, session_id, may_join=self._desk.may_join)
+        else:
+            await _ENDINGS[deed](self._desk.play, session_id)
+
+    async def _waits(self, session: GameSession) -> str:
+        """The first of those who play whom no parent has allowed to."""
+        for key in session.profile_ids:
+            stored = await self._desk.play.profiles.get(key)
+            if stored is not None and not await self._desk.is_allowed(stored.value):
+                return key
+        return session.profile_id
 
     def _after(self, deed: str, stored: Stored[GameSession], address: str) -> str:
         return f"{HOME}/readers/{stored.value.profile_id}" if deed == "abandon" else address

@@ -1,8 +1,9 @@
 """Who visits a page, and how a form is known to be ours.
 
-Three cookies, none of which a script can read, and which go nowhere but to these pages: the token of the
-sign-in, the request that a mailed code belongs to, and a random value that forms are tied to. A form carries
-a keyed hash of that value and of the sign-in; another site can send a form here, but cannot know the hash.
+A few cookies, none of which a script can read, and which go nowhere but to these pages: the token of the
+sign-in, the request or the consent that a mailed code belongs to, and a random value that forms are tied to.
+A form carries a keyed hash of that value and of the sign-in; another site can send a form here, but cannot
+know the hash.
 """
 
 import hmac
@@ -28,6 +29,7 @@ F = TypeVar("F", bound=msgspec.Struct)
 SIGN_IN: Final = "mystira_sign_in"
 REQUEST: Final = "mystira_request"
 VISITOR: Final = "mystira_visitor"
+CONSENT: Final = "mystira_consent"
 NOTICE: Final = "mystira_notice"
 TOKEN: Final = "form_token"  # noqa: S105 - the name of a field
 
