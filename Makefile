@@ -82,6 +82,7 @@ prove: $(INSTALLED) ## try for long to break the promise, and report; goes on wh
 .PHONY: docs
 docs: $(INSTALLED) ## write the parts of docs/reference that follow from the code
 	$(BIN)/python -m tests.reference_pages
+	$(BIN)/python -m benchmarks.page
 
 .PHONY: install
 install: debian $(INSTALLED) $(NODE_FOLDERS) ## set up .venv and what the tests need, nothing else

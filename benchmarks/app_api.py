@@ -50,7 +50,7 @@ SIGNED_IN = Claim(
     missed="The service reads three records, its peer one: who signs in is looked up, and so is the account "
     "that asks, at every request. A sign-in that was ended, and a role that was taken away, count at once.",
 )
-ACCOUNTS_ASKED, REQUESTS, CONNECTIONS = 2_000, 6_000, 16
+ACCOUNTS_ASKED, REQUESTS, CONNECTIONS = 2_000, 3_000, 16
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 

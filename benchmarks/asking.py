@@ -79,9 +79,17 @@ async def ask_all(port: int, requests: Sequence[bytes], *, connections: int) -> 
     Raises RuntimeError for any other answer, and TimeoutError where some do not come.
     """
     loop, remaining = asyncio.get_running_loop(), iter(requests)
-    ended = [loop.create_future() for _ in range(connections)]
-    for each in ended:
-        make = functools.partial(_Connection, remaining, each)
-        await loop.create_connection(make, "127.0.0.1", port)
-    async with asyncio.timeout(_SECONDS):
-        await asyncio.gather(*ended)
+    transports, ended = list[asyncio.BaseTransport](), [loop.create_future() for _ in range(connections)]
+    try:
+        for each in ended:
+            make = functools.partial(_Connection, remaining, each)
+            transport, _ = await loop.create_connection(make, "127.0.0.1", port)
+            transports.append(transport)
+        async with asyncio.timeout(_SECONDS):
+            await asyncio.gather(*ended)
+    finally:
+        for opened in transports:
+            opened.close()
+        # Those that are asked of still, where one has failed, end without anybody who would hear of it.
+        for each in ended:
+            each.cancel()

@@ -125,7 +125,7 @@ EVENTS_RATE: Final = Bar(
     what="events from outbox to subscriber",
     against="the broker alone",
     at_least=0.5,
-    not_built="there is no event bus yet: events are published once the services around the game are built",
+    not_built="there is no event bus yet, and no service that subscribes to one",
 )
 EVENTS_LAG: Final = Bar(
     name="events-lag",
@@ -133,14 +133,14 @@ EVENTS_LAG: Final = Bar(
     against="a limit",
     at_most=0.100,
     unit="s",
-    not_built="there is no event bus yet: events are published once the services around the game are built",
+    not_built="there is no event bus yet, and no service that subscribes to one",
 )
 CACHED_READ: Final = Bar(
     name="cached-read",
     what="cached read, memory level",
     against="a dictionary read plus the await",
     at_most=3,
-    not_built="there is no cache yet: every read goes to its store",
+    not_built="there is no cache yet, and every read goes to its store",
 )
 APP_API: Final = Bar(
     name="app-api",

@@ -46,8 +46,11 @@ from mystira.domain.sessions.stories import Story
 from mystira.domain.signing_in.kind import SIGN_INS
 from mystira.domain.signing_in.model import SignIn
 from mystira.domain.signing_in.sign_ins import Terms, open_sign_in
+from mystira.gateways.outside import open_outside
+from mystira.http.entrance import Application
 from mystira.placement import PLACEMENT
 from mystira.platform import Platform, open_platform
+from mystira.serve.api import compose
 
 DOCUMENTS = Claim(bar=CHOOSE, case="sessions as documents", unit="s")
 TABLES = Claim(bar=CHOOSE, case="PostgreSQL their truth", unit="s")
@@ -302,4 +305,67 @@ async def measure(effort: Effort) -> Measured:
     return Measured(figures, [_chart(runs)])
 
 
-BENCHMARK = Benchmark(name="choose", claims=(DOCUMENTS, TABLES), measure=measure)
+async def profile_choose(effort: Effort) -> None:
+    """Choices while PostgreSQL is the truth, one after the other, answered in one process."""
+    random = Random(1)
+    async with stage(effort.folder) as staged:
+        address = (await staged.up()).address
+        await _seed(effort.folder)
+        async with (
+            Service.at(address, ServiceCredentials(staged.service_key)) as service,
+            open_platform(staged.settings, role="benchmark") as platform,
+            open_outside(staged.settings, platform.clock) as outside,
+        ):
+            ready = await _prepare(platform, random, effort.of(500, 10))
+            await _move(AdminClient(service, actor="benchmark"))
+            application = compose(platform, outside, {})
+            # The first are answered slower: what is needed only now is loaded, and statements are prepared.
+            for each in ready[:20]:
+                await _answer(application, each, random)
+            with effort.profiled():
+                for each in ready[20:]:
+                    await _answer(application, each, random)
+
+
+async def _answer(application: Application, ready: Ready, random: Random) -> None:
+    """Choose without a socket: what a server for HTTP would hand over, and what it would take back."""
+    content = msgspec.json.encode({"sceneId": ready.scene, "branch": random.randrange(ready.branches)})
+    path, said = f"/api/v1/sessions/{ready.session}/choices", list[Any]()
+    headers = {
+        "host": "localhost",
+        "authorization": f"Bearer {ready.token}",
+        "content-type": "application/json",
+    }
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "root_path": "",
+        "query_string": b"",
+        "headers": [(b"content-length", b"%d" % len(content))]
+        + [(name.encode(), value.encode()) for name, value in headers.items()],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 80),
+    }
+    sent = iter([{"type": "http.request", "body": content, "more_body": False}])
+
+    async def receive() -> Any:
+        return next(sent, {"type": "http.disconnect"})
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    await application(scope, receive, send)
+    assert said[0]["status"] == 200, said
+
+
+BENCHMARK = Benchmark(
+    name="choose",
+    claims=(DOCUMENTS, TABLES),
+    measure=measure,
+    profiles={"choose": profile_choose},
+)

@@ -165,6 +165,8 @@ async def profile_copy(effort: Effort) -> None:
     async with databases(effort.folder) as server:
         roads = Roads(server, effort.folder, count=effort.of(50_000, 2_000), row_by_row=0)
         await roads.prepare()
+        with effort.profiled():
+            await roads.by_one()
 
 
 BENCHMARK = Benchmark(

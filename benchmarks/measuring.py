@@ -16,9 +16,10 @@ ratio is that of neighbours; the median of the rounds' ratios counts.
 
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -38,6 +39,8 @@ class Effort(msgspec.Struct, frozen=True, kw_only=True):
     is_quick: bool = False
     sizes: tuple[int, ...] = ()
     """Sizes that were asked for, by a benchmark that knows several; none: its own."""
+    profiled: Callable[[], AbstractContextManager[None]] = nullcontext
+    """Within it a work is profiled, where it is run for that; what prepares the work stays outside."""
 
     def of(self, full: T, quick: T) -> T:
         """One number or the other."""
@@ -123,13 +126,13 @@ class Measured(msgspec.Struct, frozen=True):
 class Benchmark(msgspec.Struct, frozen=True, kw_only=True):
     """A module's claims, and how they are measured; the folder of the effort is empty, and removed after.
 
-    `profiles` are works whose cost is to be known: each is run under a profiler, in one process.
+    `profiles` are works whose cost is to be known: each does its part within `effort.profiled()`.
     """
 
     name: str
     claims: tuple[Claim, ...]
     measure: Callable[[Effort], Awaitable[Measured]]
-    profiles: Mapping[str, Callable[[Effort], Awaitable[None]]] = {}
+    profiles: Mapping[str, Callable[[Effort], Coroutine[Any, Any, None]]] = {}
 
 
 async def in_turn(effort: Effort, **works: Round) -> dict[str, list[float]]:

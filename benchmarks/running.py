@@ -4,9 +4,9 @@ import datetime as dt
 import importlib
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import uvloop
 
@@ -27,6 +27,7 @@ NAMES: Final = (
     "start",
 )
 """The modules that have a `BENCHMARK`, in the order of the page."""
+Work = Callable[[Effort], Coroutine[Any, Any, None]]
 _LOGS: Final = ROOT / "build" / "benchmarks"
 
 
@@ -36,6 +37,11 @@ def find(name: str) -> Benchmark:
         raise KeyError(name)
     benchmark: Benchmark = importlib.import_module(f"benchmarks.{name}").BENCHMARK
     return benchmark
+
+
+def works() -> dict[str, Work]:
+    """What can be profiled, by name."""
+    return {name: work for each in NAMES for name, work in find(each).profiles.items()}
 
 
 def measure(benchmark: Benchmark, *, is_quick: bool = False, sizes: Sequence[int] = ()) -> Result:

@@ -202,7 +202,8 @@ async def profile_verify(effort: Effort) -> None:
     """Documents against tables, in full."""
     count = effort.of(50_000, 2_000)
     async with databases(effort.folder) as server, _pairs(server, effort.folder, count) as (moved, _):
-        await moved.verify("full")
+        with effort.profiled():
+            await moved.verify("full")
 
 
 BENCHMARK = Benchmark(

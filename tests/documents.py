@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = ("docs", "tests")
+FOLDERS = ("docs", "tests", "benchmarks")
 ANYTHING = "…"
 """Stands in shown output for whatever is different each time; alone on a line, for any number of lines."""
 

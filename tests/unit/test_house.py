@@ -22,7 +22,7 @@ FOREIGN = re.compile(
         ("pypi" + r"\.org", "python" + "hosted", "npm" + r"js\.(org|com)", r"/wo" + "rk/", r"/ro" + "ot/")
     )
 )
-MADE = {"node_modules", "__pycache__", "dist"}
+MADE = {"node_modules", "__pycache__", "dist", "build"}
 
 
 def _written_files() -> Iterator[Path]:
