@@ -1,5 +1,6 @@
 """What all tests may share: servers, one of each for the run (of one worker), and databases in them."""
 
+import contextlib
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
@@ -50,6 +51,12 @@ async def own_servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
 @pytest_asyncio.fixture(scope="module")
 async def postgres_database(postgres_url: str) -> AsyncIterator[str]:
     """The URL of an empty database for one module of tests."""
+    async with _database(postgres_url) as url:
+        yield url
+
+
+@contextlib.asynccontextmanager
+async def _database(postgres_url: str) -> AsyncIterator[str]:
     name = f"test_{uuid.uuid4().hex}"
     owner = await asyncpg.connect(postgres_url)
     try:
@@ -68,3 +75,13 @@ async def sample_database(postgres_database: str) -> str:
 
     await prepare(postgres_database)
     return postgres_database
+
+
+@pytest_asyncio.fixture(scope="module")
+async def sample_twin(postgres_url: str) -> AsyncIterator[str]:
+    """Another one."""
+    from tests.contract.postgres_tables import prepare  # noqa: PLC0415
+
+    async with _database(postgres_url) as url:
+        await prepare(url)
+        yield url

@@ -145,12 +145,14 @@ class Stage(msgspec.Struct):
 
 
 @contextlib.asynccontextmanager
-async def _between(folder: Path, url: str, source: str, target: str) -> AsyncIterator[Scene]:
+async def _between(folder: Path, url: str, twin_url: str, source: str, target: str) -> AsyncIterator[Scene]:
     made: dict[str, Store] = {
         "sqlite": SqliteStore(folder / "documents.db"),
         "postgres": PostgresStore(url, MAPPINGS),
+        "twin": PostgresStore(twin_url, MAPPINGS, "twin"),
     }
-    await clear(url)
+    for each in (url, twin_url):
+        await clear(each)
     for store in made.values():
         await store.open()
     yield Scene(made[source], made[target], folder)
@@ -158,8 +160,10 @@ async def _between(folder: Path, url: str, source: str, target: str) -> AsyncIte
         await store.close()
 
 
-@pytest.fixture(params=["memory", "sqlite to postgres", "postgres to sqlite"])
-async def stage(request: pytest.FixtureRequest, sample_database: str, tmp_path: Path) -> AsyncIterator[Stage]:
+@pytest.fixture(params=["memory", "sqlite to postgres", "postgres to sqlite", "postgres to twin"])
+async def stage(
+    request: pytest.FixtureRequest, sample_database: str, sample_twin: str, tmp_path: Path
+) -> AsyncIterator[Stage]:
     """Both sides filled and equal: some records changed, one deleted."""
     async with contextlib.AsyncExitStack() as stack:
         if request.param == "memory":
@@ -169,10 +173,13 @@ async def stage(request: pytest.FixtureRequest, sample_database: str, tmp_path: 
             disks = {"truth": _in_memory(scene.source), "copy": _in_memory(scene.target)}
         else:
             source, _, target = request.param.split()
-            scene = await stack.enter_async_context(_between(tmp_path, sample_database, source, target))
+            scene = await stack.enter_async_context(
+                _between(tmp_path, sample_database, sample_twin, source, target)
+            )
             below = {
                 "sqlite": _in_sqlite(tmp_path / "documents.db"),
                 "postgres": _in_postgres(sample_database),
+                "twin": _in_postgres(sample_twin),
             }
             disks = {"truth": below[source], "copy": below[target]}
         await adopt(scene.source, COUNT)

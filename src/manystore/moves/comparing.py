@@ -18,12 +18,13 @@ import msgspec
 
 from manystore.clock import Clock
 from manystore.comparison import Difference
+from manystore.errors import UnavailableError
 from manystore.followers.sync import Track
 from manystore.moves.pace import Pace
 from manystore.moves.ranges import Checkpoint, keep_checkpoint
-from manystore.moves.verify import PAGE, RangeProof, Settled, Verifier
+from manystore.moves.verify import BY_RECORD, PAGE, RangeProof, Settled, Verifier
 from manystore.records import Kind, Record, digest_of_text
-from manystore.stores.store import KeyRange, KeyVersion, Store
+from manystore.stores.store import Condensed, Condensing, Depth, KeyRange, KeyVersion, Store
 
 SAMPLES: Final = 100
 """Differences of one range that are kept in full; all are counted."""
@@ -52,6 +53,7 @@ class ComparisonCheckpoint(Checkpoint, kw_only=True):
     difference_count: int = 0
     differences: list[Difference] = msgspec.field(default_factory=list)
     moving: int = 0
+    form: str = BY_RECORD
 
     def take_in(self, judged: Iterable[Settled]) -> None:
         """Add records, in key order."""
@@ -72,6 +74,12 @@ class ComparisonCheckpoint(Checkpoint, kw_only=True):
         self.difference_count += 1
         if len(self.differences) < SAMPLES:
             self.differences.append(difference)
+
+    def take_whole(self, condensed: Condensed, upto: str | None) -> None:
+        """Add the whole range, of which both stores said the same."""
+        self.after, self.finished, self.form = upto, True, condensed.form
+        self.count = self.done = condensed.count
+        self.truth_digest = self.copy_digest = condensed.digest
 
 
 class RangeCompared(msgspec.Struct, frozen=True):
@@ -99,12 +107,26 @@ def _content_digest(record: Record, text: bytes | None) -> bytes:
 
 
 class RangeWalk(abc.ABC, Generic[R]):
-    """One range of one direction of one kind, and the note of its checkpoint."""
+    """One range of one direction of one kind, and the note of its checkpoint.
+
+    `by_record` is for who needs digests of the form BY_RECORD, whatever the stores can say by themselves.
+    """
 
     checkpoint_form: ClassVar[type[ComparisonCheckpoint]] = ComparisonCheckpoint
+    condensed_as: ClassVar[Depth | None] = None
+    """What both stores may be asked to say of the whole range first; None where each record must be met."""
 
-    def __init__(self, track: Track, name: str, key_range: KeyRange, *, clock: Clock, pace: Pace) -> None:
-        self._track, self._name, self._range = track, name, key_range
+    def __init__(
+        self,
+        track: Track,
+        name: str,
+        key_range: KeyRange,
+        *,
+        clock: Clock,
+        pace: Pace,
+        by_record: bool = False,
+    ) -> None:
+        self._track, self._name, self._range, self._by_record = track, name, key_range, by_record
         self._clock, self._pace = clock, pace
         self._verifier = Verifier(track, clock=clock)
 
@@ -126,6 +148,7 @@ class RangeWalk(abc.ABC, Generic[R]):
                 count=at.count,
                 truth_digest=at.truth_digest.hex(),
                 copy_digest=at.copy_digest.hex(),
+                form=at.form,
             ),
             compared=at.done,
             difference_count=at.difference_count,
@@ -136,9 +159,33 @@ class RangeWalk(abc.ABC, Generic[R]):
     async def walk(self) -> ComparisonCheckpoint:
         """Walk what is left; the last checkpoint. Raises UnavailableError."""
         at = await self._checkpoint()
+        if not at.done and not at.finished and (condensed := await self._condensed()) is not None:
+            at.take_whole(condensed, self._range.upto)
+            await self._keep(at)
         if not at.finished:
             await self._walk(at)
         return at
+
+    async def _condensed(self) -> Condensed | None:
+        """What both stores say of the whole range, if they say the same.
+
+        They are asked at the same time, more or less. What is written meanwhile makes them differ, and the
+        records are then met one by one, as they are where a store cannot answer, or not quickly enough.
+        """
+        truth, copy, depth = self._track.truth, self._track.copy, self.condensed_as
+        if self._by_record or depth is None:
+            return None
+        if not isinstance(truth, Condensing) or not isinstance(copy, Condensing):
+            return None
+        kind, key_range = self._track.kind, self._range
+        try:
+            async with self._pace.turn():
+                one, other = await asyncio.gather(
+                    truth.condense(kind, key_range, depth), copy.condense(kind, key_range, depth)
+                )
+        except UnavailableError:
+            return None
+        return one if one == other else None
 
     async def _checkpoint(self) -> ComparisonCheckpoint:
         note = await self._pace.ask(partial(self._track.copy.note, self._name))
@@ -160,9 +207,13 @@ class RangeWalk(abc.ABC, Generic[R]):
                 at.after, at.done, page = upto, at.done + len(page), following
                 self._pace.went_well()
             if at.finished or is_urgent or self._clock.monotonic() - kept >= KEEP_EVERY:
-                kept, at.slowed = self._clock.monotonic(), self._pace.slowed
-                value = msgspec.json.encode(at)
-                await self._pace.ask(partial(keep_checkpoint, self._track.copy, self._name, value))
+                kept = self._clock.monotonic()
+                await self._keep(at)
+
+    async def _keep(self, at: ComparisonCheckpoint) -> None:
+        at.slowed = self._pace.slowed
+        value = msgspec.json.encode(at)
+        await self._pace.ask(partial(keep_checkpoint, self._track.copy, self._name, value))
 
     async def _page(self, after: str | None) -> list[R]:
         read, rest = self._reader(self._track.truth), KeyRange(after, self._range.upto)
@@ -180,6 +231,8 @@ class RangeWalk(abc.ABC, Generic[R]):
 class RangeComparison(RangeWalk[Record]):
     """By every byte."""
 
+    condensed_as = "full"
+
     def _reader(self, store: Store) -> Read[Record]:
         return store.scan
 
@@ -192,6 +245,8 @@ class RangeComparison(RangeWalk[Record]):
 
 class RangeVersions(RangeWalk[KeyVersion]):
     """By keys and versions; the digests of such a comparison say nothing."""
+
+    condensed_as = "versions"
 
     def _reader(self, store: Store) -> Read[KeyVersion]:
         return store.versions

@@ -36,13 +36,15 @@ class RunOverError(MoveError):
 class Outline(msgspec.Struct, frozen=True, kw_only=True):
     """What all who work on a step go by: its ranges, and how many records there were.
 
-    A comparison has a basis besides, and one that checks a certificate again the certificate's name.
+    A comparison has a basis besides, and one that checks a certificate again the certificate's name, and in
+    which form it has the digest of each range.
     """
 
     ranges: tuple[KeyRange, ...]
     total: int
     basis: Basis = Basis()
     certificate: str = ""
+    forms: tuple[str, ...] = ()
 
 
 class Checkpoint(msgspec.Struct, kw_only=True):

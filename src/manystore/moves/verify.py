@@ -40,11 +40,18 @@ class Basis(msgspec.Struct, frozen=True):
     copy: Position = START
 
 
-class RangeProof(msgspec.Struct, frozen=True, kw_only=True):
+BY_RECORD: Final = "records"
+"""The form of digests that are computed here, record by record."""
+
+
+class RangeProof(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Count and digest of one range of keys on both sides, each record at a common position.
 
     The digests are chained in key order: a record's is SHA-256 over the one before it (at first 32 zero
     bytes) and over the record's key, version and content digest. So one can stop anywhere and go on.
+
+    That is the form BY_RECORD. Digests of any other form were computed by the stores themselves, from rows
+    as they lie (see Condensing), and say the same only to digests of that form.
     """
 
     after: str | None
@@ -52,6 +59,7 @@ class RangeProof(msgspec.Struct, frozen=True, kw_only=True):
     count: int
     truth_digest: str
     copy_digest: str
+    form: str = BY_RECORD
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,6 +160,9 @@ class Verifier:
         self, page: Sequence[KeyVersion], there: Mapping[str, KeyVersion]
     ) -> list[Difference]:
         """What differs in one stretch by keys and versions; content is read of what looks different alone."""
+        # Both are in the order of keys, and nearly always the same.
+        if [*page] == [*there.values()]:
+            return []
         here = {each.key: each for each in page}
         suspects = sorted(key for key in here.keys() | there.keys() if here.get(key) != there.get(key))
         settled = await self.settle(suspects) if suspects else {}

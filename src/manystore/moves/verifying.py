@@ -8,7 +8,7 @@ import msgspec
 
 from manystore.errors import StepRefusedError
 from manystore.followers.sync import Track
-from manystore.moves.certificate import CertificateFolder, changed_ranges
+from manystore.moves.certificate import Certificate, CertificateFolder, changed_ranges
 from manystore.moves.comparing import RangeCompared, RangeComparison, RangeVersions
 from manystore.moves.conditions import copy_reasons, queue_reasons, valid_certificate
 from manystore.moves.cut_over import describe
@@ -23,7 +23,7 @@ from manystore.moves.ranges import (
     outlined,
     read_outline,
 )
-from manystore.moves.verify import MOST_SAMPLES, Verification, Verifier
+from manystore.moves.verify import BY_RECORD, MOST_SAMPLES, Verification, Verifier
 from manystore.placement import State, read_state
 from manystore.stores.store import KeyRange
 
@@ -38,7 +38,11 @@ class Comparison:
         self._means, self._folder = means, folder
 
     async def _begin(
-        self, order: Order, state: State, choose: Callable[[Track], Awaitable[Cut]], certificate: str = ""
+        self,
+        order: Order,
+        state: State,
+        choose: Callable[[Track], Awaitable[Cut]],
+        certificate: Certificate | None = None,
     ) -> Begun:
         """Take the basis and the ranges once for this order, whoever begins it and how often."""
         track, began_at = self._means.track(order.kind, state), self._means.clock.now()
@@ -51,7 +55,11 @@ class Comparison:
             # The basis comes first, so that whatever is read after it is covered by what is checked since it.
             basis = await Verifier(track, clock=self._means.clock).basis()
             ranges, total = await choose(track)
-            return Outline(ranges=ranges, total=total, basis=basis, certificate=certificate)
+            outline = Outline(ranges=ranges, total=total, basis=basis)
+            if certificate is None:
+                return outline
+            forms = tuple(proof.form for proof in certificate.ranges)
+            return msgspec.structs.replace(outline, certificate=certificate.name, forms=forms)
 
         outline = await outlined(track.copy, run, make)
         return Begun(
@@ -74,6 +82,7 @@ class Comparison:
             outline.ranges[number],
             clock=means.clock,
             pace=means.pace,
+            by_record=bool(outline.forms) and outline.forms[number] == BY_RECORD,
         )
         return msgspec.json.encode(await comparison.run())
 
@@ -162,7 +171,7 @@ class Rechecking(Comparison):
         async def choose(track: Track) -> Cut:
             return ranges, await track.truth.count(track.kind)
 
-        return await self._begin(order, state, choose, certificate.name)
+        return await self._begin(order, state, choose, certificate)
 
     async def end(self, begun: Begun, results: Sequence[bytes], report: Report) -> Result:
         """Compare with what the certificate says."""

@@ -12,7 +12,7 @@ the sync queue, leases), each changed by compare-and-set.
 
 import datetime as dt
 from collections.abc import AsyncIterator, Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -119,6 +119,30 @@ class Examination(msgspec.Struct, frozen=True, kw_only=True):
     unfit: tuple[NotRepresentableError, ...]
     twins_count: int
     twins: tuple[Twins, ...]
+
+
+Depth = Literal["full", "versions"]
+"""Of what is compared: every byte, or keys and versions alone."""
+
+
+class Condensed(msgspec.Struct, frozen=True):
+    """What a range holds, in a few bytes.
+
+    Where two are equal, form and all, the same records and tombstones lie in both ranges, with the same
+    versions, and if that was asked for with the same content. Where they are not, nothing is known.
+    """
+
+    form: str
+    count: int
+    digest: bytes
+
+
+@runtime_checkable
+class Condensing(Protocol):
+    """What some stores offer besides: to tell so briefly what they hold that comparing needs no reading."""
+
+    async def condense(self, kind: Kind, key_range: KeyRange, depth: Depth) -> Condensed:
+        """The range as it is at one moment. Raises UnavailableError."""
 
 
 class Store(Protocol):

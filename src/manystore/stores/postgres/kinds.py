@@ -6,6 +6,7 @@ from typing import Any
 from manystore.errors import InvalidRecordError
 from manystore.records import Kind, Record
 from manystore.stores.postgres.codec import Codec
+from manystore.stores.postgres.condensing import Condensing
 from manystore.stores.postgres.connections import Connections
 from manystore.stores.postgres.culprits import Culprits
 from manystore.stores.postgres.layout import Layout
@@ -25,6 +26,7 @@ class MappedKind:
         self.codec = Codec(mapping, store)
         self.layout = Layout(mapping)
         self.reading = Reading(self.layout)
+        self.condensing = Condensing(mapping, self.layout)
         self.single = Single(self.layout)
         self.merging = Merging(self.layout)
         self.remembered = Remembered(self.codec)
