@@ -11,7 +11,7 @@ from manystore.records import Kind
 from manystore.stores.cosmos.account import Account, Layout
 from manystore.stores.cosmos.containers import Container, Query
 from manystore.stores.cosmos.ids import id_of
-from manystore.stores.cosmos.items import STATE, Item, nonce
+from manystore.stores.cosmos.items import STATE, Held, Item, nonce
 from manystore.stores.store import Fence, Note
 
 _LAYOUT: Final = Layout("manystore-state", "id", unindexed=("/value/?", "/body/?", "/evidence/?"))
@@ -35,6 +35,15 @@ class Standing(msgspec.Struct, frozen=True):
     def admitted(self, written_at: int) -> bool:
         """Whether it was when an item was written; of the second of the raising, nobody can tell."""
         return self.admitted_before if written_at < self.since else self.admits
+
+    def is_late(self, held: Held) -> bool:
+        """Whether a node wrote it as at the truth, after the truth had moved: frozen, it outlived its lease.
+
+        A fence that was raised twice without admitting writes stands after the drain; until then, those that
+        were under way when writes were stopped still come in by right.
+        """
+        is_over = not self.admits and not self.admitted_before
+        return is_over and held.origin == "truth" and held.item["_ts"] > self.since
 
 
 class Notes:

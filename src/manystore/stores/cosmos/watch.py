@@ -15,6 +15,8 @@ What can be known:
   lacks; a record made anew under the key begins with version 1.
 - Who puts back an item exactly as it was read long ago, the engine's state and all, cannot be told from the
   engine. A verification finds that as well, as a copy that is ahead.
+- A node that froze amid a write, and woke after its lease, leaves an item that looks like any of the truth's:
+  it is told by its time, which is after the truth had moved.
 - A write in the very second in which the fence was raised is judged by the new fence.
 - An item that has no room for the engine's state within the service's two megabytes stays as it is.
 """
@@ -69,10 +71,16 @@ class Watch:
             for number, held in enumerate(helds)
             if _is_theirs(held, adoption) or (has_no_old and held.mark == "none")
         ]
-        if not theirs:
+        is_late = has_no_old and any(held.origin == "truth" for held in helds)
+        if not theirs and not is_late:
             return list(helds)
         found: list[Held | None] = list(helds)
         standing = await self._notes.standing(self._kind)
+        if is_late:
+            late = [number for number, held in enumerate(helds) if standing.is_late(held)]
+            theirs = sorted({*theirs, *late})
+            if not theirs:
+                return list(helds)
         # All were read before this, and are replaced only as they were read, so one version is above each.
         version = await self._bound.pass_by()
         slots = asyncio.Semaphore(_AT_ONCE)

@@ -7,7 +7,7 @@ slip through to one round trip; it does not close it. Leases do, which is what t
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from manystore.errors import (
@@ -85,11 +85,19 @@ class Writes:
 
     async def _helds(self, keys: Sequence[str]) -> dict[str, Held | None]:
         found = await self._places.held_many(keys)
-        if any(held.mark == "none" for held in found.values()):
+        if any(held.mark == "none" for held in found.values()) or await self._has_late(found.values()):
             # What has no state of the engine's is old data, or was made by others since the fence was raised.
             await self._places.patrol.look()
             found = await self._places.held_many(keys)
         return {**found}
+
+    async def _has_late(self, helds: Iterable[Held]) -> bool:
+        """Whether any was written by a node without a right to it, and must be kept before it is replaced."""
+        truths = [held for held in helds if held.origin == "truth"]
+        if not truths:
+            return False
+        standing = await self._notes.standing(self._kind)
+        return any(map(standing.is_late, truths))
 
     def _waves(self, records: Sequence[Record], helds: dict[str, Held | None]) -> list[list[int]]:
         """Numbers of records that can be written at the same time, one list after the other.

@@ -228,7 +228,8 @@ class Connections:
         try:
             yield
         except _TROUBLE as error:
-            raise self._failure(error) from error.__cause__
+            failure = self._failure(error)
+            raise failure from (error.__cause__ if failure is error else error)
 
     def _failure(self, error: Exception) -> Exception:
         """The error itself where it is about a record or an epoch, else UnavailableError."""
@@ -239,9 +240,7 @@ class Connections:
             is_ours = is_refusal(error) or is_repeatable(error) or error.sqlstate == STALE_EPOCH
         if is_ours:
             return error
-        failure: Exception = unavailable(self._store, error)
-        failure.__cause__ = error
-        return failure
+        return unavailable(self._store, error)
 
     def _forget_idle(self) -> None:
         """The idle lead the same way as one that does not answer: new ones show soon whether anybody does."""

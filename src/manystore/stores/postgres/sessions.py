@@ -9,6 +9,8 @@ from typing import Final
 
 import asyncpg
 
+from manystore.stores.postgres.control import COPY_LOCK_SPACE
+
 FIT: Final[Mapping[str, tuple[str, ...]]] = {
     # A writer that waited for a fence has to see the fence that rose, and a reader of the log what was
     # committed since: under a stricter level, a transaction goes on seeing what it saw first.
@@ -17,6 +19,17 @@ FIT: Final[Mapping[str, tuple[str, ...]]] = {
     "session_replication_role": ("origin", "local"),
 }
 """The settings without which promises are broken silently, with the values that keep them."""
+
+END_SILENT: Final = f"""
+    select pg_terminate_backend(pid) from pg_stat_activity join pg_locks using (pid)
+    where locktype = 'advisory' and classid = {COPY_LOCK_SPACE} and datname = current_database()
+    and wait_event = 'ClientRead' and query_start < now() - make_interval(secs => $1)
+    """
+"""Ends sessions that are amid a COPY of ours and have waited for its rows for longer than so many seconds.
+
+No time-out of the server's covers that wait. A client that is alive gave the statement up by itself long
+before; one that is frozen holds its locks until it wakes, and what waits for them would wait as long.
+"""
 
 _SETTINGS: Final = """
     select u.name, coalesce(current_setting(u.name, true), '') as value from unnest($1::text[]) u (name)

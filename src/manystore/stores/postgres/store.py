@@ -21,11 +21,9 @@ from manystore.stores.postgres.ledger import Ledger
 from manystore.stores.postgres.mapping import Mapping
 from manystore.stores.postgres.quoting import quoted_table
 from manystore.stores.postgres.refusals import is_refusal, stale_epoch
-from manystore.stores.postgres.sessions import FIT, settings_of, unfit
+from manystore.stores.postgres.sessions import END_SILENT, FIT, settings_of, unfit
 from manystore.stores.postgres.single import actions_for_new, actions_for_next, arguments_of_one
 from manystore.stores.store import (
-    Condensed,
-    Depth,
     Examination,
     Fence,
     Fencing,
@@ -182,10 +180,6 @@ class PostgresStore:
         statement = compose(has_after=key_range.after is not None, has_upto=key_range.upto is not None)
         return await self._connections.fetch(statement, limit, *ends)
 
-    async def condense(self, kind: Kind, key_range: KeyRange, depth: Depth) -> Condensed:
-        """See Condensing.condense."""
-        return await self._mapped(kind).condensing.condense(self._connections, key_range, depth)
-
     async def ranges(self, kind: Kind, count: int) -> list[KeyRange]:
         """See Store.ranges; the cuts come from a sample of pages, so that they follow the keys there are."""
         reading = self._mapped(kind).reading
@@ -276,8 +270,12 @@ class PostgresStore:
         self, kind: Kind, records: Sequence[Record], *, note: Note | None = None
     ) -> list[Outcome]:
         """See Store.apply. Many records take several transactions, of which the last stores the note."""
-        mapped = self._mapped(kind)
-        return await Bulk(mapped, self._connections).apply(records, note)
+        try:
+            return await Bulk(self._mapped(kind), self._connections).apply(records, note)
+        except UnavailableError as error:
+            if isinstance(error.__cause__, TimeoutError):
+                await self._connections.fetch(END_SILENT, self._connections.timeout)
+            raise
 
     async def apply_together(self, kind: Kind, records: Sequence[Record]) -> list[Outcome]:
         """See Store.apply_together. A kind's foreign keys should not point to its unique columns."""
