@@ -24,6 +24,8 @@ from manystore.stores.postgres.refusals import is_refusal, stale_epoch
 from manystore.stores.postgres.sessions import END_SILENT, FIT, settings_of, unfit
 from manystore.stores.postgres.single import actions_for_new, actions_for_next, arguments_of_one
 from manystore.stores.store import (
+    Condensed,
+    Depth,
     Examination,
     Fence,
     Fencing,
@@ -179,6 +181,10 @@ class PostgresStore:
         ends = [end for end in (key_range.after, key_range.upto) if end is not None]
         statement = compose(has_after=key_range.after is not None, has_upto=key_range.upto is not None)
         return await self._connections.fetch(statement, limit, *ends)
+
+    async def condense(self, kind: Kind, key_range: KeyRange, depth: Depth) -> Condensed:
+        """See Condensing.condense."""
+        return await self._mapped(kind).condensing.condense(self._connections, key_range, depth)
 
     async def ranges(self, kind: Kind, count: int) -> list[KeyRange]:
         """See Store.ranges; the cuts come from a sample of pages, so that they follow the keys there are."""
