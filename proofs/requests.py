@@ -23,6 +23,8 @@ def _asked(name: str, seed: int) -> Outcome:
     fuzzed = asyncio.run(_ask(name, seed))
     figures = {
         "requests": fuzzed.requests,
+        "carried out": fuzzed.count(2),
+        "refused": fuzzed.count(4),
         "server errors": fuzzed.server_errors,
         "contract breaks": sum(map(len, fuzzed.failures.values())),
     }
