@@ -24,6 +24,13 @@ from manystore.stores.store import Diverged, Outcome, Refused
 BATCH: Final = 500
 """Changes taken at a time: enough to be fast, few enough that one transaction of the copy stays short."""
 
+NOTE_IDLE: Final = 1.0
+"""Seconds after which the place in a log without changes is noted.
+
+Not at each look: while PostgreSQL is the truth, the place moves on with every transaction of the server, and
+to note it is a commit of the copy, for each kind in which nothing happens, 25 times a second.
+"""
+
 
 def position_name(kind: str) -> str:
     """The note of the copy in which the follower of a kind keeps its position."""
@@ -40,7 +47,7 @@ class Track:
         self.truth: Final = placement.truth(state)
         self.copy: Final = placement.copy(state)
         self.queue: Final = SyncQueue(self.copy, self.kind, clock=clock, randomness=randomness)
-        self._clock = clock
+        self._clock, self._noted_at = clock, float("-inf")
 
     async def position(self) -> Position:
         """How far the copy has followed."""
@@ -77,11 +84,18 @@ class Track:
         batch = await self.truth.changes(self.kind, position, limit)
         if batch.changes:
             await self.carry({change.key: change.version for change in batch.changes})
-        if batch.position > position:
+        if batch.position > position and self._is_worth_noting(batch):
             # Losing this race means that another follower moved it; what was applied here stays applied.
             value = msgspec.json.encode(batch.position)
             await self.copy.write_note(note.name, value, expected=note.revision)
         return batch
+
+    def _is_worth_noting(self, batch: ChangeBatch) -> bool:
+        now = self._clock.monotonic()
+        if not batch.changes and now - self._noted_at < NOTE_IDLE:
+            return False
+        self._noted_at = now
+        return True
 
     async def carry(self, newest: Mapping[str, int]) -> None:
         """Bring records (key → version known of) to the copy as they are now, queueing what it refuses."""
@@ -139,7 +153,7 @@ class Track:
         waiting = [
             entry
             for entry in await self.queue.entries()
-            if entry.state != "dead" and (not whatever_is_due or entry.next_at <= now)
+            if entry.state != "dead" and (not whatever_is_due or entry.is_due(now))
         ]
         while waiting:
             ready = await self._ready(waiting)
@@ -182,9 +196,12 @@ class Track:
 
     async def reach(self, head: Position) -> None:
         """Advance until every change up to `head` is applied or queued, then retry what is queued."""
-        while await self.position() < head:
+        position = await self.position()
+        while position < head:
             batch = await self.advance()
-            if not batch.changes:
+            # It may be further than what is noted of it.
+            position = batch.position
+            if position < head and not batch.changes:
                 # Something accepted earlier is not complete yet (a transaction under way elsewhere).
                 await self._clock.sleep(0.002)
         await self.retry(whatever_is_due=False)
