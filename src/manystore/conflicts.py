@@ -79,13 +79,19 @@ def stamp_of(content: Content | None) -> Stamp | None:
 
 
 def stamped(content: Content, former: Content | None, clock: HybridClock, node: str) -> Content:
-    """The content with the stamp of a write by `node` over `former`."""
+    """The content with the stamp of a write by `node` over `former`: always later than that one's.
+
+    Also where the clock of whoever wrote that was wrong, and is not followed: then this record's time alone
+    goes on from there.
+    """
     before = stamp_of(former)
-    if before is not None:
-        clock.saw(before.hybrid)
+    if before is None or clock.saw(before.hybrid):
+        time = clock.tick()
+    else:
+        time = HybridTime(before.hybrid.milliseconds, before.hybrid.counter + 1, node)
     vector = dict(before.vector) if before is not None else {}
     vector[node] = vector.get(node, 0) + 1
-    return content | {STAMP: msgspec.to_builtins(Stamp(clock.tick(), vector))}
+    return content | {STAMP: msgspec.to_builtins(Stamp(time, vector))}
 
 
 Order = Literal["before", "after", "equal", "concurrent"]

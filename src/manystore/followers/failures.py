@@ -52,9 +52,10 @@ class Failures:
         return [_read(note) for note in await self._store.notes(self._prefix)]
 
     async def due(self) -> list[Failure]:
-        """Those to be tried again by now."""
-        now = self._clock.now()
-        return [each for each in await self.all() if each.state == "retrying" and each.next_at <= now]
+        """Those to be tried again by now; a time further ahead than any delay was told by a wrong clock."""
+        now, longest = self._clock.now(), dt.timedelta(seconds=2 * _LONGEST_DELAY)
+        waiting = [each for each in await self.all() if each.state == "retrying"]
+        return [each for each in waiting if not now < each.next_at <= now + longest]
 
     async def hold(self, record: Record, error: Exception, former: Failure | None) -> Failure:
         """Keep a failed change, or count one more attempt of one that is kept already."""

@@ -26,6 +26,7 @@ Problem = ManystoreError | Diverged
 MAX_ATTEMPTS: Final = 6
 FIRST_DELAY: Final = 0.1
 DELAY_FACTOR: Final = 3.0
+_JITTER: Final = 0.2
 _FEW: Final = 8
 """Up to so many entries are read one by one; of more, the whole queue is read at once."""
 
@@ -54,6 +55,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     def record(self) -> Record:
         """The change as it was when it was refused."""
         return Record(self.key, self.version, parse(self.change))
+
+    def is_due(self, now: dt.datetime) -> bool:
+        """Whether to try again; a time further ahead than any delay was told by a clock that went wrong."""
+        return not now < self.next_at <= now + _longest_delay(self.attempts)
 
 
 class Audited(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,7 +123,7 @@ class SyncQueue:
     def _entry(self, record: Record, problem: Problem, former: Entry | None) -> Entry:
         now = self._clock.now()
         attempts = (former.attempts if former else 0) + 1
-        delay = FIRST_DELAY * DELAY_FACTOR ** (attempts - 1) * self._random.uniform(0.8, 1.2)
+        delay = FIRST_DELAY * DELAY_FACTOR ** (attempts - 1) * self._random.uniform(1 - _JITTER, 1 + _JITTER)
         waits_for = None
         if isinstance(problem, MissingParentError):
             waits_for = (problem.parent_kind, problem.parent_key)
@@ -204,6 +209,10 @@ class SyncQueue:
     @staticmethod
     def _read(note: Note) -> Entry:
         return msgspec.structs.replace(msgspec.json.decode(note.value, type=Entry), revision=note.revision)
+
+
+def _longest_delay(attempts: int) -> dt.timedelta:
+    return dt.timedelta(seconds=FIRST_DELAY * DELAY_FACTOR ** max(attempts - 1, 0) * (1 + _JITTER))
 
 
 def _behind(entry: Entry, version: int) -> Entry:
