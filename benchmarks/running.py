@@ -31,6 +31,14 @@ Work = Callable[[Effort], Coroutine[Any, Any, None]]
 _LOGS: Final = ROOT / "build" / "benchmarks"
 
 
+class MeasuringError(Exception):
+    """{name} could not be measured: {said}; all that it said is in {log}."""
+
+    def __init__(self, *, name: str, said: str, log: Path) -> None:
+        self.name, self.said, self.log = name, said, log
+        super().__init__(str(type(self).__doc__).format(name=name, said=said, log=log))
+
+
 def find(name: str) -> Benchmark:
     """The benchmark of a module. Raises KeyError where there is none of that name."""
     if name not in NAMES:
@@ -70,7 +78,7 @@ def measure(benchmark: Benchmark, *, is_quick: bool = False, sizes: Sequence[int
 async def measure_apart(name: str, words: Sequence[str]) -> Result:
     """Measure in a process of its own, so that no benchmark finds another's memory; it ends with this one.
 
-    Raises RuntimeError, with its last words, where it ends without a result.
+    Raises MeasuringError where it ends without a result.
     """
     _LOGS.mkdir(parents=True, exist_ok=True)
     log = Log(_LOGS / f"{name}.log")
@@ -82,7 +90,7 @@ async def measure_apart(name: str, words: Sequence[str]) -> Result:
         await process.stop()
     result = known(name, QUICK) if "--quick" in words else known(name)
     if result is None or result.taken < began:
-        raise RuntimeError(f"{name} failed: {log.last_words()} (all it said: {log.path})")
+        raise MeasuringError(name=name, said=log.last_words(), log=log.path)
     return result
 
 

@@ -161,6 +161,8 @@ async def _work(place: Path) -> None:
     orders = msgspec.json.decode((place / "orders.json").read_bytes(), type=Orders)
     with told_to_stop() as told:
         async with open_platform(load_settings(), role="writer") as platform:
+            # As a process of the API does, before the truth may move to where it has no connection yet.
+            await platform.keep_ready()
             writer = Writer(platform.accounts, orders)
             await writer.look_up()
             (place / "ready").touch()
