@@ -7,6 +7,7 @@ import math
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from subprocess import CalledProcessError
 from typing import Any, Final
 
 from azure.cosmos import PartitionKey
@@ -116,11 +117,14 @@ def _wishes(folder: Path, store: str, seed: int, documents: Documents) -> Wishes
 def _killed(store: str, seed: int) -> Outcome:
     folder = FOLDER / "kills" / f"run-{seed}"
     shutil.rmtree(folder, ignore_errors=True)
-    with _documents(store) as documents:
+    with contextlib.ExitStack() as stack:
         try:
+            documents = stack.enter_context(_documents(store))
             report = asyncio.run(_play(_wishes(folder, store, seed, documents), Quiet()))
         except StepFailedError as error:
             return _unfinished(folder, str(error), *error.conditions)
+        except CalledProcessError as error:
+            return _unfinished(folder, f"The Cosmos server cannot be installed: see `make install`. {error}")
         except TimeoutError:
             return _unfinished(folder, f"It took longer than {_WHOLE_SECONDS:.0f} s.")
     outcome = _judged(report)
