@@ -1,4 +1,4 @@
-"""Asking for a step of a platform whose processes die: it is asked for once, whatever becomes of the answers."""
+"""Asking for a step of a platform whose processes die: it is taken once, whatever becomes of answers."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
