@@ -26,8 +26,8 @@ from manystore.shadow import ShadowReader
 from manystore.specifications import Specification
 from manystore.stores.store import Store
 
-Attempt = Callable[[Store, State], Awaitable[Record]]
-"""Writes to the store given, which is the truth of the state given."""
+Attempt = Callable[[Store, int], Awaitable[Record]]
+"""Writes to the store given, under the epoch given."""
 
 
 class Identified(Protocol):
@@ -141,57 +141,63 @@ class Repository(Generic[T]):
     async def delete(self, stored: Stored[T]) -> None:
         """Delete the record as it was read. Raises VersionConflictError where it was changed since."""
 
-        async def attempt(truth: Store, state: State) -> Record:
-            await self._look_again(stored, truth, state)
-            return await truth.delete(self.kind, stored.key, expected=stored.version, epoch=state.epoch)
+        async def attempt(truth: Store, epoch: int) -> Record:
+            return await truth.delete(self.kind, stored.key, expected=stored.version, epoch=epoch)
 
-        await self._write(attempt, former=stored.record)
+        await self._write(attempt, former=stored)
 
     async def _put(self, key: str, content: Content, *, former: Stored[T] | None) -> Stored[T]:
         self.kind.check(key, content)
         expected = None if former is None else former.version
 
-        async def attempt(truth: Store, state: State) -> Record:
-            if former is not None:
-                await self._look_again(former, truth, state)
-            return await truth.put(self.kind, key, content, expected=expected, epoch=state.epoch)
+        async def attempt(truth: Store, epoch: int) -> Record:
+            return await truth.put(self.kind, key, content, expected=expected, epoch=epoch)
 
-        record, state = await self._write(attempt, former=None if former is None else former.record)
+        record, state = await self._write(attempt, former=former)
         return self._stored(record, state)
 
-    async def _look_again(self, stored: Stored[T], truth: Store, state: State) -> None:
+    async def _look_again(self, stored: Stored[T], truth: Store) -> None:
         """See that what was read from a former truth, or from one that was none any more, is in this one too.
 
         A version says which write a record is of as long as one store counts them. A node that has not heard
         of a cut-over may read what was written into the former truth after it, by a stranger or by a write
         that came late: by then the new truth has another write of the same version, which must not be lost.
         """
-        if stored.truth_since == state.truth_since:
-            return
         now = await truth.get(self.kind, stored.key)
         if now is not None and now.version == stored.version and now.digest != stored.record.digest:
             raise VersionConflictError(
                 kind=self.kind.name, key=stored.key, expected=stored.version, actual=now.version
             )
 
-    async def _write(self, attempt: Attempt, *, former: Record | None) -> tuple[Record, State]:
-        record, state = await self._write_truth(attempt)
+    async def _write(self, attempt: Attempt, *, former: Stored[T] | None) -> tuple[Record, State]:
+        record, state = await self._write_truth(attempt, former)
         copying = self._copying
         if copying is None or copying.config.secondary == "deferred" or not state.phase.has_copy:
             return record, state
         reason = await copying.bring(record, state)
-        if reason is not None and copying.config.compensation and await self._take_back(former, record):
+        if (
+            reason is not None
+            and copying.config.compensation
+            and await self._take_back(None if former is None else former.record, record)
+        ):
             copying.counters.compensated += 1
             raise CopyFailedError(subject=f"{self.kind.name}/{record.key}", reason=reason)
         return record, state
 
-    async def _write_truth(self, attempt: Attempt) -> tuple[Record, State]:
+    async def _write_truth(self, attempt: Attempt, former: Stored[T] | None) -> tuple[Record, State]:
         name = self.kind.name
         deadline = self._clock.monotonic() + self._patience
+        vouched = None if former is None else former.truth_since
         while True:
             try:
                 async with self._leases.writing(name) as state:
-                    return await attempt(self._placement.truth(state), state), state
+                    if vouched is None or vouched == state.truth_since:
+                        return await attempt(self._placement.truth(state), state.epoch), state
+                if former is not None:
+                    # Not under the lease: between it and the write nothing may be waited for.
+                    await self._look_again(former, self._placement.truth(state))
+                    vouched = state.truth_since
+                continue
             except DrainingError:
                 self.counters.waits_for_cut_over += 1
             except StaleEpochError:
@@ -208,15 +214,15 @@ class Repository(Generic[T]):
         Where somebody has built on the write already it stands, and the copy will get it by the log.
         """
 
-        async def undo(truth: Store, state: State) -> Record:
-            key, epoch = written.key, state.epoch
+        async def undo(truth: Store, epoch: int) -> Record:
+            key = written.key
             if former is None or former.content is None:
                 return await truth.delete(self.kind, key, expected=written.version, epoch=epoch)
             expected = None if written.is_deleted else written.version
             return await truth.put(self.kind, key, former.content, expected=expected, epoch=epoch)
 
         try:
-            await self._write_truth(undo)
+            await self._write_truth(undo, None)
         except VersionConflictError:
             return False
         return True

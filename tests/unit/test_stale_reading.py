@@ -1,16 +1,19 @@
 """What was read before one knew of it: a truth that moved meanwhile, a run of a step that is over."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import msgspec
 import pytest
 
-from manystore.errors import VersionConflictError
+from manystore.errors import UnavailableError, VersionConflictError
 from manystore.moves.ranges import Outline, RunOverError, outlined, read_outline
 from manystore.placement import Leases, Phase, Placement, announce, commit, read_state
+from manystore.records import Content, Kind, Record
 from manystore.repository import Repository
 from manystore.stores.memory import MemoryStore
 from manystore.testing.samples import PEOPLE
+from manystore.testing.simulation import LeaseFencedMemory
 from tests.unit.clocks import ManualClock
 from tests.unit.moving import Person
 
@@ -81,6 +84,46 @@ async def test_what_was_read_before_a_cut_over_may_be_changed_after_it(town: Tow
     held = await town.target.get(PEOPLE, ANN.id)
     assert held is not None
     assert held.version == changed.version
+
+
+class SlowDocuments(LeaseFencedMemory):
+    """Leases are its only fence; each write takes longer than one lasts, and something happens meanwhile."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__("documents", looks=False)
+        self._clock = clock
+        self.meanwhile: Callable[[], Awaitable[object]] = _nothing
+
+    async def put(
+        self, kind: Kind, key: str, content: Content, *, expected: int | None, epoch: int, above: int = 0
+    ) -> Record:
+        record = await super().put(kind, key, content, expected=expected, epoch=epoch, above=above)
+        self._clock.advance(1.5 * LEASE)
+        await self.meanwhile()
+        return record
+
+
+async def _nothing() -> None:
+    return None
+
+
+async def test_a_write_that_outlasted_its_lease_is_acknowledged_only_if_its_epoch_stands() -> None:
+    """Whoever drains the truth waits no longer for such a write: it may be in the new truth, or in none."""
+    clock = ManualClock()
+    source, target = SlowDocuments(clock), MemoryStore("tables")
+    await asyncio.gather(source.open(), target.open())
+    people = Placement(kind=PEOPLE, source=source, target=target, initial=Phase.DUAL_WRITE_SOURCE_READ)
+    repository = Repository(
+        Person, PEOPLE, Leases([people], node="slow", clock=clock, lease=LEASE), clock, patience=LEASE
+    )
+    found = await repository.create(ANN)
+
+    async def drain() -> None:
+        assert await announce(people, await read_state(people), Phase.DUAL_WRITE_TARGET_READ) is not None
+
+    source.meanwhile = drain
+    with pytest.raises(UnavailableError, match="under way for longer than the lease"):
+        await repository.change(found, msgspec.structs.replace(ANN, visits=1))
 
 
 async def test_a_run_whose_notes_are_gone_is_over() -> None:

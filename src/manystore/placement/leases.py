@@ -33,6 +33,8 @@ class _Holding:
         self.placement, self.drain = placement, drain
         self.state: State | None = None
         self.good_until = float("-inf")
+        self.lapses = 0
+        """How often there was a moment without a lease before it was renewed."""
         self.beat_at = float("-inf")
         self.beats = 0
         self.acknowledged = 0
@@ -83,7 +85,8 @@ class Leases:
     async def writing(self, kind: str) -> AsyncIterator[State]:
         """Hold the right to write a kind under the state given, for the length of the block.
 
-        Raises DrainingError while a cut-over is under way and UnavailableError without a live lease.
+        Raises DrainingError while a cut-over is under way and UnavailableError without a live lease; in the
+        end as well, where the lease ran out meanwhile and nobody knows what became of the write.
         """
         holding = self._holding(kind)
         if self._clock.monotonic() >= holding.good_until:
@@ -95,6 +98,7 @@ class Leases:
         if not state.takes_writes:
             raise DrainingError(subject=kind, reason="its truth is moving", retry_after=WATCH)
         # From here to the increment there is no await: the lease and the mark are one step.
+        lapses = holding.lapses
         holding.writing[state.epoch] = holding.writing.get(state.epoch, 0) + 1
         try:
             yield state
@@ -102,6 +106,19 @@ class Leases:
             holding.writing[state.epoch] -= 1
             if not holding.writing[state.epoch]:
                 del holding.writing[state.epoch]
+        is_unbroken = holding.lapses == lapses and self._clock.monotonic() < holding.good_until
+        if holding.placement.truth(state).fencing == "lease" and not is_unbroken:
+            await self._look_whether_it_counts(kind, state)
+
+    async def _look_whether_it_counts(self, kind: str, state: State) -> None:
+        """Raise UnavailableError for a write that outlasted its lease, unless its epoch stands.
+
+        Where leases are the only fence, a process that froze with a write under way is not waited for. What
+        it wrote may have landed when no write was admitted; then nobody may be told that it succeeded.
+        """
+        if (await self.refresh(kind)).epoch != state.epoch:
+            reason = "its truth moved while a write was under way for longer than the lease"
+            raise UnavailableError(subject=kind, reason=reason, retry_after=self._lease)
 
     async def refresh(self, kind: str) -> State:
         """Read the state anew, renewing the lease; undoes an announced cut-over that nobody decides."""
@@ -164,6 +181,8 @@ class Leases:
             holding.state = state
             if state.epoch == before.epoch:
                 break
+        if self._clock.monotonic() >= holding.good_until:
+            holding.lapses += 1
         holding.good_until = min(asked, holding.beat_at) + self._lease
         return await self._mind_the_drain(holding, state)
 
