@@ -13,11 +13,15 @@ from manystore.changes import Position
 from manystore.clock import Clock
 from manystore.errors import ManystoreError, UnavailableError
 from manystore.followers.claim import Claim, IsDead, nobody_known_dead
-from manystore.followers.sync import Track
+from manystore.followers.sync import BATCH, Track
 from manystore.placement import Leases, Placement, Side, State, shut_copy
 from manystore.stores.store import Store
 
-_IDLE: Final = 0.005
+_IDLE: Final = 0.015
+"""Seconds until the next look at a log that was just read to its end, in which some changes come together.
+
+Each look that finds any costs two commits of the copy, be it one change or hundreds.
+"""
 _MOST_IDLE: Final = 0.04
 """Seconds between two looks at a log in which nothing happens; half of it is the least lag on average."""
 _STAND_BY: Final = 0.1
@@ -132,11 +136,9 @@ class SyncRunner:
                 if self._clock.monotonic() - retried > _RETRY_EVERY:
                     retried = self._clock.monotonic()
                     await track.retry()
-                if batch.changes:
-                    idle = _IDLE
-                else:
+                if len(batch.changes) < BATCH:
+                    idle = _IDLE if batch.changes else min(1.5 * idle, _MOST_IDLE)
                     await self._clock.sleep(idle)
-                    idle = min(1.5 * idle, _MOST_IDLE)
         finally:
             with contextlib.suppress(UnavailableError):
                 await claim.release()

@@ -19,7 +19,7 @@ from manystore.followers.exchanging import exchange
 from manystore.followers.queue import Entry, Problem, SyncQueue
 from manystore.placement import Placement, State
 from manystore.records import Kind, Record
-from manystore.stores.store import Diverged, Outcome, Refused
+from manystore.stores.store import Diverged, Note, Outcome, Refused
 
 BATCH: Final = 500
 """Changes taken at a time: enough to be fast, few enough that one transaction of the copy stays short."""
@@ -48,6 +48,7 @@ class Track:
         self.copy: Final = placement.copy(state)
         self.queue: Final = SyncQueue(self.copy, self.kind, clock=clock, randomness=randomness)
         self._clock, self._noted_at = clock, float("-inf")
+        self._note: Note | None = None
 
     async def position(self) -> Position:
         """How far the copy has followed."""
@@ -79,7 +80,9 @@ class Track:
 
     async def advance(self, limit: int = BATCH) -> ChangeBatch:
         """Carry one batch of changes over. Raises UnavailableError if either store cannot be asked."""
-        note = await self.copy.note(position_name(self.kind.name))
+        # As it was left last time: what others did with it since shows when it is to be written again.
+        note = self._note or await self.copy.note(position_name(self.kind.name))
+        self._note = None
         position = msgspec.json.decode(note.value, type=Position) if note.revision else START
         batch = await self.truth.changes(self.kind, position, limit)
         if batch.changes:
@@ -87,7 +90,10 @@ class Track:
         if batch.position > position and self._is_worth_noting(batch):
             # Losing this race means that another follower moved it; what was applied here stays applied.
             value = msgspec.json.encode(batch.position)
-            await self.copy.write_note(note.name, value, expected=note.revision)
+            if await self.copy.write_note(note.name, value, expected=note.revision):
+                self._note = Note(name=note.name, value=value, revision=note.revision + 1)
+        else:
+            self._note = note
         return batch
 
     def _is_worth_noting(self, batch: ChangeBatch) -> bool:
