@@ -8,7 +8,7 @@ from typing import Final
 from benchmarks.measuring import Chart
 
 _WIDTH, _HEIGHT = 720, 380
-_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 30, 50, 90
+_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 50, 50, 90
 _ROW: Final = 26
 _NAMES: Final = 400
 _STYLE: Final = """<style>

@@ -49,28 +49,29 @@ def page(
 ) -> Files:
     """The page and its pictures, from the result of each benchmark, or None where there is none."""
     measured = [(each, result) for each, result in zip(benchmarks, results, strict=True) if result]
-    pictures = {
-        f"{_PREFIX}{chart.name}.svg": (chart.title, draw(chart))
-        for _, result in measured
-        for chart in result.charts
-    }
-    shares = [*_shares(measured)]
-    if shares:
-        title = "How much of its bar each claim uses"
-        pictures = {f"{_PREFIX}bars.svg": (title, draw_bars(title, shares)), **pictures}
+    pictures = {_name(chart.name): draw(chart) for _, result in measured for chart in result.charts}
     parts = [_INTRODUCTION, _machines([result.machine for _, result in measured])]
+    if shares := [*_shares(measured)]:
+        title = "How much of its bar each claim uses"
+        pictures[_name("bars")] = draw_bars(title, shares)
+        parts.append(_shown(title, "bars"))
     parts += [_section(benchmark, result) for benchmark, result in measured]
     parts += [_absent(measured)]
-    if pictures:
-        shown = "\n\n".join(f"![{title}](../pictures/{name})" for name, (title, _) in pictures.items())
-        parts.append(f"## Charts\n\n{shown}\n")
     parts += [_costs(profiles)] if profiles else []
     text = "\n".join(part for part in parts if part)
     folder = PICTURES.relative_to(ROOT)
     return {
         str(PAGE.relative_to(ROOT)): text,
-        **{str(folder / name): drawn for name, (_, drawn) in pictures.items()},
+        **{str(folder / name): drawn for name, drawn in pictures.items()},
     }
+
+
+def _name(chart: str) -> str:
+    return f"{_PREFIX}{chart}.svg"
+
+
+def _shown(title: str, chart: str) -> str:
+    return f"![{title}](../pictures/{_name(chart)})\n"
 
 
 def _machines(machines: Sequence[Machine]) -> str:
@@ -86,7 +87,7 @@ def _machine(machine: Machine) -> str:
 
 
 def _section(benchmark: Benchmark, result: Result) -> str:
-    head = "| claim | ours | peer | ratio | bar | |\n|---|---:|---:|---:|---:|---|"
+    head = "| claim | ours | against | peer | ratio | bar | |\n|---|---:|---|---:|---:|---:|---|"
     told = lines(benchmark, result.figures)
     rows = "\n".join(_row(line) for line in told)
     notes = "".join(f"- {line.what}: {line.note}.\n" for line in told if line.note)
@@ -96,11 +97,12 @@ def _section(benchmark: Benchmark, result: Result) -> str:
         f"{result.taken:%-d %B %Y}.\n\n{head}\n{rows}\n"
         + (f"\n{notes}" if notes else "")
         + (f"\nMissed:\n\n{reasons}" if reasons else "")
+        + "".join(f"\n{_shown(chart.title, chart.name)}" for chart in result.charts)
     )
 
 
 def _row(line: Line) -> str:
-    cells = (line.what, line.ours, line.peer, line.ratio, line.bar, line.verdict)
+    cells = (line.what, line.ours, line.against, line.peer, line.ratio, line.bar, line.verdict)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

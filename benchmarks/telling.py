@@ -13,6 +13,7 @@ class Line(msgspec.Struct, frozen=True):
 
     what: str
     ours: str
+    against: str
     peer: str
     ratio: str
     bar: str
@@ -56,6 +57,7 @@ def _line(claim: Claim, figure: Figure) -> Line:
     return Line(
         what=f"{bar.what}: {claim.case}" if claim.case else bar.what,
         ours=amount(figure.our_median, claim.unit),
+        against=bar.against,
         peer=amount(figure.peer_median, claim.unit) if has_peer else "–",
         ratio=amount(figure.value if has_peer else figure.value / bar.limit, "×"),
         bar=limit(bar),

@@ -30,22 +30,27 @@ ACCOUNTS_WRITTEN, WRITES, READS_A_SECOND, PROCESSES = 4_000, 500.0, 100.0, 2
 ROUNDS = 10
 """Of a cut-over and a cut-back each: twenty changes of truth."""
 _AFTER = 0.5
+_CALM = 1.5
 _NEAR = 1.0
 _CUTS = {Action.CUT_OVER: OVER, Action.CUT_BACK: BACK}
 
 
 class Cut(msgspec.Struct):
-    """One change of truth, on the clock of this machine; `told` is the pause by the engine's own account."""
+    """One change of truth, on the clock of this machine; `told` is the pause by the engine's own account.
+
+    From `calm` on until it began, nothing else was done.
+    """
 
     action: Action
+    calm: float
     began: float
     ended: float
     told: float
 
     @property
     def before(self) -> tuple[float, float]:
-        """As long a time just before it."""
-        return 2 * self.began - self.ended, self.began
+        """As long a time just before it, or what there was of it."""
+        return max(self.calm, 2 * self.began - self.ended), self.began
 
 
 async def _await_copy(platform: Platform) -> None:
@@ -57,12 +62,14 @@ async def _await_copy(platform: Platform) -> None:
 
 async def _cut(platform: Platform, action: Action) -> Cut:
     await _await_copy(platform)
-    # So that the time before it, with which it is compared, has nothing of the step that came earlier.
-    await asyncio.sleep(3 * _AFTER)
+    # What the step before has left to do must not count for this one, nor for the time before it.
+    await asyncio.sleep(_AFTER)
+    calm = time.monotonic()
+    await asyncio.sleep(_CALM)
     began = time.monotonic()
     result = await take(platform, action)
     await asyncio.sleep(_AFTER)
-    return Cut(action, began, time.monotonic(), result["pause"])
+    return Cut(action, calm, began, time.monotonic(), result["pause"])
 
 
 def write_pause(reports: Sequence[Report], began: float, ended: float) -> float:

@@ -261,8 +261,8 @@ def test_the_page_gives_the_reason_where_a_bar_is_missed_and_only_there() -> Non
     result = _result(READS.figure([2.0], [1.0]), STARTS.figure([1.0]))
     text = page([BENCHMARK], [result], [])[str(PAGE.relative_to(ROOT))]
     assert "`make bench ARGS=reading`, 4 May 2026" in text
-    assert "2 s | 1 s | 2 × | ≤ 1.3 × | **missed**" in text
-    assert "1 s | – | 0.2 × | ≤ 5 s | held" in text
+    assert "2 s | the driver alone, same query | 1 s | 2 × | ≤ 1.3 × | **missed**" in text
+    assert "1 s | a limit | – | 0.2 × | ≤ 5 s | held" in text
     assert "Because of this." in text
     assert "Because of that." not in text
     assert "2 cores (a processor), 24 GiB" in text
@@ -271,7 +271,7 @@ def test_the_page_gives_the_reason_where_a_bar_is_missed_and_only_there() -> Non
 def test_the_page_names_what_has_no_figure() -> None:
     """What is not measured yet, and what cannot be, with the reason."""
     text = page([BENCHMARK], [_result(READS.figure([1.0], [1.0]))], [])[str(PAGE.relative_to(ROOT))]
-    absent = text.partition("## Without a figure")[2].partition("## Charts")[0]
+    absent = text.partition("## Without a figure")[2]
     assert f"| {START.what} | {START.against} | ≤ 5 s | not measured yet |" in absent
     assert READ.what not in absent
     assert all(bar.not_built in absent for bar in BARS if bar.not_built)
