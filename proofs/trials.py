@@ -1,5 +1,6 @@
 """What a trial is: a claim, the parts in which it is tried, and what came of each part."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -46,10 +47,14 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
             return []
         sums = summed(self, findings)
         return [
-            f"{name} is {sums.get(name, 0):,} in all, and not between {least:,.0f} and {most:,.0f}"
+            f"{name} is {sums.get(name, 0):,} in all, and not {_between(least, most)}"
             for name, (least, most) in self.limits.items()
             if not least <= float(sums.get(name, 0)) <= most
         ]
+
+
+def _between(least: float, most: float) -> str:
+    return f"{least:,.0f} at least" if math.isinf(most) else f"from {least:,.0f} to {most:,.0f}"
 
 
 def summed(trial: Trial, findings: list[Finding]) -> Figures:
