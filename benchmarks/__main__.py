@@ -65,8 +65,7 @@ async def _measure_all(names: Sequence[str], words: Sequence[str]) -> list[Resul
 
 def _tell(benchmark: Benchmark, result: Result) -> None:
     for line in lines(benchmark, result.figures):
-        print(f"{line.what}
-    {line.ours} against {line.against}, {line.peer}")
+        print(f"{line.what}\n    {line.ours} against {line.against}, {line.peer}")
         print(f"    {line.ratio} (bar {line.bar}), {line.verdict}")
         if line.note:
             print(f"    {line.note}")
