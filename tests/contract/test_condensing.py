@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from manystore.errors import UnavailableError
 from manystore.moves.tasks import Action
 from manystore.moves.verify import BY_RECORD
-from manystore.records import Record
+from manystore.records import Kind, Record
 from manystore.stores.memory import MemoryStore
 from manystore.stores.postgres import PostgresStore
 from manystore.stores.store import Condensed, Depth, KeyRange
@@ -81,6 +81,7 @@ class Twins(msgspec.Struct):
 
     one: PostgresStore
     other: PostgresStore
+    one_url: str
     other_url: str
 
     async def agree(self, depth: Depth = "full", key_range: KeyRange = EVERYTHING) -> bool:
@@ -103,7 +104,7 @@ async def _twins(urls: tuple[str, str]) -> AsyncIterator[Twins]:
     for store, url in ((one, urls[0]), (other, urls[1])):
         await clear(url)
         await store.open()
-    yield Twins(one, other, urls[1])
+    yield Twins(one, other, *urls)
     await one.close()
     await other.close()
 
@@ -190,6 +191,20 @@ async def test_other_columns_are_another_form(twins: Twins) -> None:
     assert otherwise.form != (await twins.other.condense(PEOPLE, EVERYTHING, "full")).form
 
 
+async def test_what_differs_can_be_told_record_by_record(twins: Twins) -> None:
+    """Exactly those records stand out of which any row differs, or that are on one side alone."""
+
+    async def differing() -> set[str]:
+        each = [await store.condense_each(PEOPLE, EVERYTHING) for store in (twins.one, twins.other)]
+        return {key for key, _ in each[0].items() ^ each[1].items()}
+
+    assert await differing() == set()
+    await twins.by_hand(f"update pets set name = name || 'x' where person_id = '{KEY}'")
+    await twins.by_hand(f"delete from manystore.tombstones where key = '{GONE}'")
+    await twins.by_hand(f"insert into people (id, version) values ('{key_of(99)}', 3)")
+    assert await differing() == {KEY, GONE, key_of(99)}
+
+
 # -- in a verification ------------------------------------------------------------------------------------
 
 
@@ -222,6 +237,28 @@ async def test_a_certificate_of_condensed_ranges_can_be_checked_again(moved: tup
     assert (found["holds"], found["samples"]) == (False, [f"{changed} differing in name"])
 
 
+class Unread(PostgresStore):
+    """A store of which nobody may read whole ranges."""
+
+    async def scan(self, kind: Kind, key_range: KeyRange, limit: int) -> list[Record]:
+        raise AssertionError("it was read")
+
+
+async def test_what_differs_is_found_without_reading_the_rest(moved: tuple[Scene, Twins]) -> None:
+    """Only the records of which the stores say different things are looked at; there is no certificate."""
+    scene, twins = moved
+    one, other = moving.person(1).id, moving.person(2).id
+    await twins.by_hand(f"update people set name = 'Qerson' where id = '{one}'")
+    await twins.by_hand(f"delete from people where id = '{other}'")
+    unread = Unread(twins.one_url, MAPPINGS, "one")
+    await unread.open()
+    again = Scene(unread, scene.target, scene.folder.folder)
+    found = await again.do(Action.VERIFY)
+    await unread.close()
+    assert found["samples"] == sorted([f"{one} differing in name", f"{other} missing"])
+    assert (found["certificate"], found["compared"]) == (None, 20)
+
+
 async def test_rows_that_differ_may_be_the_same_record(moved: tuple[Scene, Twins]) -> None:
     """Then the records are met one by one, agree, and are certified so; and checked again in the same way."""
     scene, twins = moved
@@ -244,6 +281,9 @@ class Speaking(MemoryStore):
             raise UnavailableError(subject=self.name, reason="it was asked for too much")
         return self.says
 
+    async def condense_each(self, kind: object, key_range: KeyRange) -> dict[str, int]:
+        raise UnavailableError(subject=self.name, reason="it was asked for too much")
+
 
 async def test_stores_that_cannot_say_are_read(tmp_path: Path) -> None:
     """One that gives no answer in time, or says the same in another form, is compared record by record."""
@@ -261,3 +301,6 @@ async def test_stores_that_cannot_say_are_read(tmp_path: Path) -> None:
     target.says = source.says
     assert (await scene.do(Action.VERIFY))["differences"] == 0
     assert _forms(scene) == {"a"}
+    target.says = Condensed("a", 20, b"another")
+    assert (await scene.do(Action.VERIFY))["differences"] == 0
+    assert _forms(scene) == {BY_RECORD}

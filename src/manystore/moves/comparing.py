@@ -31,6 +31,9 @@ SAMPLES: Final = 100
 KEEP_EVERY: Final = 0.25
 """Seconds between two checkpoints of a range: what a kill costs, and how often progress is told."""
 
+MOST_TOLD: Final = 100_000
+"""Records of a range that stores may be asked to stand for one by one: all of them lie in memory."""
+
 _FIRST: Final = bytes(32)
 
 
@@ -75,11 +78,11 @@ class ComparisonCheckpoint(Checkpoint, kw_only=True):
         if len(self.differences) < SAMPLES:
             self.differences.append(difference)
 
-    def take_whole(self, condensed: Condensed, upto: str | None) -> None:
-        """Add the whole range, of which both stores said the same."""
-        self.after, self.finished, self.form = upto, True, condensed.form
-        self.count = self.done = condensed.count
-        self.truth_digest = self.copy_digest = condensed.digest
+    def take_whole(self, truth: Condensed, copy: Condensed, upto: str | None) -> None:
+        """Add the whole range, as both stores put it; what differs is noted besides."""
+        self.after, self.finished, self.form = upto, True, truth.form
+        self.count = self.done = truth.count
+        self.truth_digest, self.copy_digest = truth.digest, copy.digest
 
 
 class RangeCompared(msgspec.Struct, frozen=True):
@@ -115,6 +118,8 @@ class RangeWalk(abc.ABC, Generic[R]):
     checkpoint_form: ClassVar[type[ComparisonCheckpoint]] = ComparisonCheckpoint
     condensed_as: ClassVar[Depth | None] = None
     """What both stores may be asked to say of the whole range first; None where each record must be met."""
+    names_what_is_told: ClassVar[bool] = False
+    """Whether they may also be asked which records differ, and nothing else be done about those."""
 
     def __init__(
         self,
@@ -159,33 +164,65 @@ class RangeWalk(abc.ABC, Generic[R]):
     async def walk(self) -> ComparisonCheckpoint:
         """Walk what is left; the last checkpoint. Raises UnavailableError."""
         at = await self._checkpoint()
-        if not at.done and not at.finished and (condensed := await self._condensed()) is not None:
-            at.take_whole(condensed, self._range.upto)
+        if not at.done and not at.finished and await self._is_told(at):
             await self._keep(at)
         if not at.finished:
             await self._walk(at)
         return at
 
-    async def _condensed(self) -> Condensed | None:
-        """What both stores say of the whole range, if they say the same.
+    async def _is_told(self, at: ComparisonCheckpoint) -> bool:
+        """Whether what both stores say of the whole range is enough, which is then in the checkpoint.
 
-        They are asked at the same time, more or less. What is written meanwhile makes them differ, and the
-        records are then met one by one, as they are where a store cannot answer, or not quickly enough.
+        They are asked at the same time, more or less. What is written meanwhile makes them differ, and then
+        the records are met one by one, as they are where a store cannot answer, or not quickly enough.
         """
         truth, copy, depth = self._track.truth, self._track.copy, self.condensed_as
         if self._by_record or depth is None:
-            return None
+            return False
         if not isinstance(truth, Condensing) or not isinstance(copy, Condensing):
-            return None
-        kind, key_range = self._track.kind, self._range
+            return False
+        asked = (self._track.kind, self._range)
         try:
             async with self._pace.turn():
-                one, other = await asyncio.gather(
-                    truth.condense(kind, key_range, depth), copy.condense(kind, key_range, depth)
-                )
+                one, other = await asyncio.gather(truth.condense(*asked, depth), copy.condense(*asked, depth))
+                if one == other:
+                    at.take_whole(one, other, self._range.upto)
+                elif self.names_what_is_told and one.form == other.form and one.count <= MOST_TOLD:
+                    await self._tell_apart(
+                        at,
+                        one,
+                        other,
+                        await asyncio.gather(truth.condense_each(*asked), copy.condense_each(*asked)),
+                    )
         except UnavailableError:
-            return None
-        return one if one == other else None
+            return False
+        return at.finished
+
+    async def _tell_apart(
+        self,
+        at: ComparisonCheckpoint,
+        truth: Condensed,
+        copy: Condensed,
+        each: Sequence[dict[str, int]],
+    ) -> None:
+        """Look at the records of which the stores say different things, and finish if some do differ.
+
+        If none does, the range has to be walked all the same: it may be certified then, and of one moment at
+        which both were alike neither has spoken.
+        """
+        here, there = each
+        suspects = sorted({key for key, _ in here.items() ^ there.items()})
+        found, moving = list[Difference](), 0
+        for start in range(0, len(suspects), PAGE):
+            settled = await self._verifier.settle(suspects[start : start + PAGE])
+            found += [each.difference for each in settled.values() if each.difference is not None]
+            moving += sum(each.is_moving for each in settled.values())
+        if not found:
+            return
+        at.moving = moving
+        at.take_whole(truth, copy, self._range.upto)
+        for difference in sorted(found, key=lambda each: each.key):
+            at.note(difference)
 
     async def _checkpoint(self) -> ComparisonCheckpoint:
         note = await self._pace.ask(partial(self._track.copy.note, self._name))
@@ -232,6 +269,7 @@ class RangeComparison(RangeWalk[Record]):
     """By every byte."""
 
     condensed_as = "full"
+    names_what_is_told = True
 
     def _reader(self, store: Store) -> Read[Record]:
         return store.scan

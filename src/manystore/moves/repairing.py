@@ -48,6 +48,8 @@ class RangeRepair(RangeComparison):
     """The repair of one range."""
 
     checkpoint_form = RepairCheckpoint
+    # Each difference is settled where it is met.
+    names_what_is_told = False
 
     def __init__(
         self,

@@ -144,6 +144,12 @@ class Condensing(Protocol):
     async def condense(self, kind: Kind, key_range: KeyRange, depth: Depth) -> Condensed:
         """The range as it is at one moment. Raises UnavailableError."""
 
+    async def condense_each(self, kind: Kind, key_range: KeyRange) -> dict[str, int]:
+        """By its key, a number that stands for each record and tombstone, all its bytes included.
+
+        Where it is the same in stores of the same form, so is the record. Raises UnavailableError.
+        """
+
 
 class Store(Protocol):
     """One database. Methods raise UnavailableError (ThrottledError) when it cannot be asked just now."""

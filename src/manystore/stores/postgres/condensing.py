@@ -11,7 +11,7 @@ Rows that are the same are records that are the same. Rows that differ may still
 
 import hashlib
 from collections.abc import Mapping as Map
-from typing import Final
+from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 
@@ -20,7 +20,8 @@ from manystore.stores.postgres.layout import Layout, sql_type
 from manystore.stores.postgres.mapping import RESIDUE, VERSION, Mapping, Part, StringsPart
 from manystore.stores.store import Condensed, Depth, KeyRange
 
-_SEEDS: Final = (1, 2)
+_HASH_OF_EACH: Final = "bit_xor(hashtextextended(spelled, 1))"
+_HASHES: Final = ", ".join(f"bit_xor(hashtextextended(spelled, {seed}))" for seed in (1, 2))
 
 
 class Condensing:
@@ -33,22 +34,42 @@ class Condensing:
 
     async def condense(self, connections: Connections, key_range: KeyRange, depth: Depth) -> Condensed:
         """See stores.store.Condensing. Raises UnavailableError."""
-        ends = [end for end in (key_range.after, key_range.upto) if end is not None]
-        rows = await connections.fetch(self._statement(key_range, depth), *ends)
-        hashed = ",".join(f"{row[0]}:{row[1]}:{row[2]}" for row in rows)
+        sources = self._sources(key_range, depth)
+        texts = [_hashed(number, source) for number, source in enumerate(sources)]
+        # The server may answer in any order.
+        rows = sorted(await connections.fetch(" union all ".join(texts), *_ends(key_range)))
+        hashed = ",".join(f"{row[1]}:{row[2]}:{row[3]}" for row in rows)
         # The first rows are those of records, the last those of tombstones; what lies between is of parts.
-        count = rows[0][0] + rows[-1][0]
+        count = rows[0][1] + rows[-1][1]
         return Condensed(self._forms[depth], count, hashlib.sha256(hashed.encode()).digest())
 
-    def _statement(self, key_range: KeyRange, depth: Depth) -> str:
+    async def condense_each(self, connections: Connections, key_range: KeyRange) -> dict[str, int]:
+        """See stores.store.Condensing. Raises UnavailableError."""
+        rows = " union all ".join(map(_spelled_rows, self._sources(key_range, "full")))
+        statement = f"select key::text, {_HASH_OF_EACH} from ({rows}) r group by key"
+        return {row[0]: row[1] for row in await connections.fetch(statement, *_ends(key_range))}
+
+    def _sources(self, key_range: KeyRange, depth: Depth) -> list["_Rows"]:
         layout = self._layout
-        texts = [
-            _hashed(table, row, _within(key, f"::text::{key_type}", key_range))
+        sources = [
+            _Rows(table, key, row, _within(key, f"::text::{key_type}", key_range))
             for table, key, key_type, row in self._columns[depth]
         ]
         stones = " and ".join([f"kind = {layout.kind}", _within("key", "::text", key_range)])
-        texts.append(_hashed("manystore.tombstones", _SPELLED_STONE, stones))
-        return " union all ".join(texts)
+        return [*sources, _Rows("manystore.tombstones", f"key::{layout.key_type}", _SPELLED_STONE, stones)]
+
+
+class _Rows(NamedTuple):
+    """Rows of a table: how the record's key and the row itself are spelled, and which rows."""
+
+    table: str
+    key: str
+    row: str
+    condition: str
+
+
+def _ends(key_range: KeyRange) -> list[str]:
+    return [end for end in (key_range.after, key_range.upto) if end is not None]
 
 
 _Source = tuple[str, str, str, str]
@@ -74,11 +95,15 @@ def _sent(names: list[str]) -> str:
     return f"encode(record_send(row({', '.join(names)})), 'hex')"
 
 
-def _hashed(table: str, row: str, condition: str) -> str:
-    hashes = ", ".join(f"bit_xor(hashtextextended(spelled, {seed}))" for seed in _SEEDS)
-    # Or the row would be spelled once for each seed.
-    rows = f"select {row} as spelled from {table} where {condition} offset 0"
-    return f"(select count(*), {hashes} from ({rows}) h)"
+def _hashed(number: int, rows: _Rows) -> str:
+    return f"(select {number}, count(*), {_HASHES} from ({_spelled_rows(rows)}) r)"
+
+
+def _spelled_rows(rows: _Rows) -> str:
+    # Without the offset, which is nothing, a row would be spelled once for each seed.
+    return (
+        f"(select {rows.key} as key, {rows.row} as spelled from {rows.table} where {rows.condition} offset 0)"
+    )
 
 
 def _within(key: str, cast: str, key_range: KeyRange) -> str:

@@ -186,6 +186,10 @@ class PostgresStore:
         """See Condensing.condense."""
         return await self._mapped(kind).condensing.condense(self._connections, key_range, depth)
 
+    async def condense_each(self, kind: Kind, key_range: KeyRange) -> dict[str, int]:
+        """See Condensing.condense_each."""
+        return await self._mapped(kind).condensing.condense_each(self._connections, key_range)
+
     async def ranges(self, kind: Kind, count: int) -> list[KeyRange]:
         """See Store.ranges; the cuts come from a sample of pages, so that they follow the keys there are."""
         reading = self._mapped(kind).reading
