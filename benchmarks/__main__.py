@@ -65,8 +65,9 @@ async def _measure_all(names: Sequence[str], words: Sequence[str]) -> list[Resul
 
 def _tell(benchmark: Benchmark, result: Result) -> None:
     for line in lines(benchmark, result.figures):
-        print(f"{line.what}\n    {line.ours} against {line.against}, {line.peer}")
-        print(f"    {line.ratio} (bar {line.bar}), {line.verdict}")
+        peer = "" if line.peer == "–" else f", against {line.peer}: {line.against}"
+        print(f"{line.what}\n    {line.ours}{peer}")
+        print(f"    {line.ratio if peer else f'{line.ratio} of the limit'} (bar {line.bar}), {line.verdict}")
         if line.note:
             print(f"    {line.note}")
     sys.stdout.flush()

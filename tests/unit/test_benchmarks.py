@@ -2,6 +2,8 @@
 
 import asyncio
 import datetime as dt
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -139,6 +141,20 @@ def test_results_are_kept_one_by_one(tmp_path: Path) -> None:
         _result(STARTS.figure([value])).keep(tmp_path)
     msgspec.structs.replace(_result(), benchmark="other").keep(tmp_path)
     assert known("reading", tmp_path) == _result(STARTS.figure([2.0]))
+
+
+def test_the_command_knows_every_benchmark_and_no_other() -> None:
+    """Its help lists them; a name that is none is refused with those that are."""
+    for words, code in ((["--help"], 0), (["no-such-claim"], 2)):
+        said = subprocess.run(
+            [sys.executable, "-m", "benchmarks", *words],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert said.returncode == code, said.stderr
+        assert [name for name in NAMES if name not in said.stdout + said.stderr] == []
 
 
 # -- what benchmarks make of what they saw -------------------------------------------------------------
