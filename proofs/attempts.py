@@ -10,11 +10,19 @@ import threading
 import time
 from multiprocessing import connection
 
-from proofs import kills, model, requests, simulation, verifier
+from proofs import disasters, kills, model, requests, simulation, verifier
 from proofs.fuzzing import trial as fuzzing
 from proofs.trials import Finding, Outcome
 
-TRIALS = (model.TRIAL, simulation.TRIAL, requests.TRIAL, fuzzing.TRIAL, verifier.TRIAL, kills.TRIAL)
+TRIALS = (
+    model.TRIAL,
+    simulation.TRIAL,
+    requests.TRIAL,
+    fuzzing.TRIAL,
+    verifier.TRIAL,
+    kills.TRIAL,
+    disasters.TRIAL,
+)
 
 
 def attempt(trial: str, part: str) -> Finding:

@@ -53,7 +53,7 @@ async def test_without_the_fence_such_a_write_is_lost_and_seen(tmp_path: Path, t
 
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
 async def test_where_no_fence_can_be_checked_a_late_write_is_found(tmp_path: Path) -> None:
-    """Cosmos DB takes it, since it has no fence: it is kept as a rogue write, and the truth is untouched."""
+    """Cosmos DB takes it, since it has no fence: nobody hears of success, and it is kept as a rogue write."""
     with cosmos_server() as server:
         found = await late_write(
             tmp_path,
@@ -62,7 +62,7 @@ async def test_where_no_fence_can_be_checked_a_late_write_is_found(tmp_path: Pat
             at=Action.CUT_OVER,
             is_changed=False,
         )
-    assert (found.said, found.visits, found.rogue) == ("acknowledged", 0, [KEY])
+    assert (found.said, found.visits, found.rogue) == ("refused UnavailableError", 0, [KEY])
     assert found.verdict.lost == [], told(found.verdict)
 
 
