@@ -19,9 +19,8 @@ from tests.faults.ordeal import STEPS, Ordeal, Verdict
 from tests.faults.small_disk import fill, run_in, server_on, small_disk
 from tests.unit.moving import person
 
-HALF = (0, 2, 4)
-"""The numbers of the steps that change the phase."""
 ALL = tuple(range(len(STEPS)))
+"""The numbers of the steps."""
 
 _LONGEST = 2.0
 """Seconds for which a writer waits to be refused, who may have enough room left where it is."""

@@ -16,13 +16,13 @@ from tests.unit.moving import person
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize(("delay", "rate"), [(0.025, 1e6), (0.0, 40e3)], ids=["50 ms", "40 kB a second"])
+@pytest.mark.parametrize(("delay", "rate"), [(0.01, 1e6), (0.0, 40e3)], ids=["20 ms", "40 kB a second"])
 async def test_a_move_ends_over_a_slow_line(
     tmp_path: Path, postgres_url: str, delay: float, rate: float
 ) -> None:
     """There over the slow line and back over a good one."""
     verdict = await slow_line(
-        tmp_path, postgres_url, records=60, delay=delay, rate=rate, lease=2.0, pause=0.25
+        tmp_path, postgres_url, records=30, delay=delay, rate=rate, lease=2.0, pause=0.25
     )
     assert verdict.holds, told(verdict)
     assert verdict.slowest < LIMIT / 2
