@@ -7,7 +7,7 @@ open, sends requests that were spelled beforehand, and looks at no more of an an
 import asyncio
 import functools
 from collections.abc import Iterator, Sequence
-from typing import cast
+from typing import Any, cast
 
 _SECONDS = 120.0
 _END = b"\r\n\r\n"
@@ -93,3 +93,36 @@ async def ask_all(port: int, requests: Sequence[bytes], *, connections: int) -> 
         # Those that are asked of still, where one has failed, end without anybody who would hear of it.
         for each in ended:
             each.cancel()
+
+
+async def call(application: Any, method: str, path: str, *, authorization: str, content: bytes = b"") -> None:
+    """Have an ASGI application answer here, as a server would ask it. Raises RuntimeError unless with 200."""
+    headers = {"host": "localhost", "authorization": authorization}
+    if content:
+        headers |= {"content-type": "application/json", "content-length": str(len(content))}
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "root_path": "",
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 80),
+    }
+    sent = iter([{"type": "http.request", "body": content, "more_body": False}])
+    said: list[Any] = []
+
+    async def receive() -> Any:
+        return next(sent, {"type": "http.disconnect"})
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    await application(scope, receive, send)
+    if not said or said[0]["status"] != 200:
+        raise RuntimeError(f"The answer is none: {said}")

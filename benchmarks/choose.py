@@ -23,6 +23,7 @@ from typing import Any
 
 import msgspec
 
+from benchmarks.asking import call
 from benchmarks.bars import CHOOSE
 from benchmarks.measuring import Benchmark, Chart, Claim, Effort, Measured, percentile
 from manystore.moves.tasks import Action
@@ -328,39 +329,9 @@ async def profile_choose(effort: Effort) -> None:
 
 
 async def _answer(application: Application, ready: Ready, random: Random) -> None:
-    """Choose without a socket: what a server for HTTP would hand over, and what it would take back."""
     content = msgspec.json.encode({"sceneId": ready.scene, "branch": random.randrange(ready.branches)})
-    path, said = f"/api/v1/sessions/{ready.session}/choices", list[Any]()
-    headers = {
-        "host": "localhost",
-        "authorization": f"Bearer {ready.token}",
-        "content-type": "application/json",
-    }
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": "POST",
-        "scheme": "http",
-        "path": path,
-        "raw_path": path.encode(),
-        "root_path": "",
-        "query_string": b"",
-        "headers": [(b"content-length", b"%d" % len(content))]
-        + [(name.encode(), value.encode()) for name, value in headers.items()],
-        "client": ("127.0.0.1", 1),
-        "server": ("127.0.0.1", 80),
-    }
-    sent = iter([{"type": "http.request", "body": content, "more_body": False}])
-
-    async def receive() -> Any:
-        return next(sent, {"type": "http.disconnect"})
-
-    async def send(message: Any) -> None:
-        said.append(message)
-
-    await application(scope, receive, send)
-    assert said[0]["status"] == 200, said
+    path = f"/api/v1/sessions/{ready.session}/choices"
+    await call(application, "POST", path, authorization=f"Bearer {ready.token}", content=content)
 
 
 BENCHMARK = Benchmark(
