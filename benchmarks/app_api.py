@@ -49,8 +49,8 @@ PROGRAM = Claim(
     bar=APP_API,
     case="asked by a program of the platform",
     unit="/s",
-    missed="The bare handler hands on what the driver gave. The service checks a signed token, makes of the row "
-    "the record exactly as it was written, holds that against the model, and answers with an ETag and a "
+    missed="The bare handler hands on what the driver gave. The service checks a signed token, makes of the "
+    "row the record exactly as it was written, holds that against the model, and answers with an ETag and a "
     "correlation id; the profile of `read` tells what each of these costs.",
 )
 SIGNED_IN = Claim(
