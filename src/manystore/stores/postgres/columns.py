@@ -197,8 +197,10 @@ class Columns:
         if column is None or column is NO_FILL:
             return name not in content
         decode = self.codecs[name].decode
-        natural = column if decode is None else decode(column)
-        return name in content and canonical(natural) == canonical(content[name])
+        natural, read = column if decode is None else decode(column), content.get(name)
+        if type(natural) is type(read) is str:
+            return bool(natural == read)
+        return name in content and canonical(natural) == canonical(read)
 
 
 def _shape(codecs: Map[str, ValueCodec], types: Iterable[type]) -> Shape:
