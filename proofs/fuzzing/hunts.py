@@ -207,7 +207,8 @@ def _begin(target: Target, inputs: Path, random: Random) -> None:
 
 def _hunted(asked: Guided) -> Hunt:
     told = Path(asked.log).read_text(errors="replace")
-    files = re.findall(r"Test unit written to (\S+)", told)
+    # A slow one is written as well, and on a busy machine any is slow.
+    files = re.findall(r"Test unit written to (\S+/(?:crash|timeout|oom|leak)-\w+)", told)
     return Hunt(
         executions=_last(r"^stat::number_of_executed_units: (\d+)|^#(\d+)\s", told),
         edges=_last(r"\bcov: (\d+)", told),

@@ -86,7 +86,9 @@ def test_a_process_that_ends_without_a_word_is_no_success(tmp_path: Path) -> Non
     asked = hunts._asked(TARGETS["keys"], "", tmp_path, executions=10, seconds=10, number=1)
     Path(asked.log).write_text("#2\tINITED cov: 12 ft: 13 corp: 1/1b\n")
     assert hunts._hunted(asked).story
-    Path(asked.log).write_text("#9\tDONE   cov: 12 ft: 13 corp: 3/9b\nDone 9 runs in 1 second(s)\n")
+    slow = "Slowest unit: 12 s:\nTest unit written to broken/keys/slow-unit-1f\n"
+    done = "#9\tDONE   cov: 12 ft: 13 corp: 3/9b\nDone 9 runs in 1 second(s)\n"
+    Path(asked.log).write_text(slow + done)
     assert hunts._hunted(asked) == Hunt(executions=9, edges=12, kept=3)
 
 
