@@ -24,8 +24,11 @@ from manystore.stores.memory import MemoryStore
 from manystore.stores.postgres import Mapping
 from mystira.cli import exits
 from mystira.cli.commands import app
+from mystira.clients.app_api import AppApiClient
+from mystira.clients.service_tokens import BearerToken
 from mystira.gateways.outside import memory_outside
 from mystira.http.callers import describe_access
+from mystira.http.in_process import Neighbour
 from mystira.http.operations import Operation
 from mystira.http.problems import CODES
 from mystira.http.service import Service
@@ -34,6 +37,7 @@ from mystira.platform import Platform
 from mystira.schema.mappings import MAPPINGS
 from mystira.services.admin import admin_api
 from mystira.services.app_api import app_api
+from mystira.services.app_api.internal import app_internal
 from mystira.settings import PREFIX, Allowed, Settings
 from tests.documents import ROOT
 
@@ -281,7 +285,8 @@ def services() -> list[Service]:
     outside = memory_outside(clock)
     return [
         app_api(platform, outside, service_key="of no platform"),
-        admin_api(platform, outside.keys),
+        app_internal(platform),
+        admin_api(platform, outside.keys, AppApiClient(Neighbour(BearerToken("of nobody")).reach)),
     ]
 
 
@@ -299,6 +304,8 @@ def _operation(prefix: str, operation: Operation[Any]) -> list[str]:
     sent = []
     if operation.guarded:
         sent.append("`If-Match`")
+    if operation.gives_reason:
+        sent.append("`X-Reason`")
     if operation.keyed:
         sent.append("`Idempotency-Key`")
     if operation.revalidates:

@@ -18,14 +18,18 @@ from redis.asyncio import Redis
 from manystore.clock import Clock, SystemClock
 from manystore.moves.tasks import Action
 from manystore.stores.memory import MemoryStore
+from mystira.clients.app_api import AppApiClient
 from mystira.clients.service_key import keep_service_key
+from mystira.clients.service_tokens import BearerToken
 from mystira.gateways.outside import Outside, memory_outside, open_outside
 from mystira.http.entrance import Application
+from mystira.http.in_process import Neighbour
 from mystira.http.service import Service
 from mystira.platform import Platform, open_platform
 from mystira.serve.api import ApiServer, compose, probes_of
 from mystira.services.admin import admin_api
 from mystira.services.app_api import app_api
+from mystira.services.app_api.internal import app_internal
 from mystira.settings import Settings
 from tests.acceptance.migrated import template_of
 from tests.callers import operator
@@ -85,11 +89,13 @@ def direct(
     return httpx.AsyncClient(transport=transport, base_url="http://localhost", auth=auth)
 
 
-def services_of(platform: Platform) -> tuple[Service, Service]:
-    """Both services, to be looked at."""
+def services_of(platform: Platform) -> tuple[Service, ...]:
+    """All documented services, to be looked at."""
     outside = memory_outside(platform.clock)
-    return app_api(platform, outside, service_key=keep_service_key(platform.settings)), admin_api(
-        platform, outside.keys
+    return (
+        app_api(platform, outside, service_key=keep_service_key(platform.settings)),
+        app_internal(platform),
+        admin_api(platform, outside.keys, AppApiClient(Neighbour(BearerToken("of nobody")).reach)),
     )
 
 

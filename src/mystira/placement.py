@@ -17,6 +17,7 @@ from mystira.domain.bundles.kind import CONTENT_BUNDLES
 from mystira.domain.characters.kind import AVATAR_CONFIGURATIONS, CHARACTER_MAP_FILES, CHARACTER_MAPS
 from mystira.domain.compass.kind import COMPASS_TRACKINGS
 from mystira.domain.consents.kind import DELETION_REQUESTS, PARENTAL_CONSENTS
+from mystira.domain.content_steps.kind import CONTENT_STEPS
 from mystira.domain.definitions.kind import AGE_GROUPS, ARCHETYPES, COMPASS_AXES, ECHO_TYPES, FANTASY_THEMES
 from mystira.domain.media.kind import CHARACTER_MEDIA_METADATA, MEDIA_ASSETS, MEDIA_METADATA
 from mystira.domain.profiles.kind import USER_PROFILES
@@ -109,12 +110,13 @@ SETTLED: Final[dict[StoreName, tuple[Kind, ...]]] = {
         AGE_GROUPS,
         COMPASS_TRACKINGS,
         SECOND_FACTORS,
+        CONTENT_STEPS,
     ),
     "relational": (SIGN_INS,),
 }
 """The kinds that live in one store for good. Content is documents: read whole, seldom written; second factors
-are a few documents of staff's. Who is signed in was never a document of the former system's, so there is
-nothing to move.
+and steps with content are a few documents of staff's. Who is signed in was never a document of the former
+system's, so there is nothing to move.
 """
 
 PROFILES_SPLIT: Final = Split(

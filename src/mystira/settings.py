@@ -72,6 +72,7 @@ Count = Annotated[int, Field(ge=1, le=1_000_000), Allowed("a whole number from 1
 CosmosUrl = Annotated[
     str, _of_scheme("https", "http"), Allowed("a URL such as https://account.documents.azure.com:443/")
 ]
+HttpUrl = Annotated[str, _of_scheme("https", "http"), Allowed("a URL such as http://app.internal:8080")]
 Seconds = Annotated[
     float,
     Field(gt=0, le=600, allow_inf_nan=False),
@@ -100,6 +101,10 @@ class Settings(BaseSettings):
     )
     worker_processes: Annotated[int, Field(ge=1, le=64), Allowed("a whole number from 1 to 64")] = Field(
         default=1, description="How many processes follow changes and carry out moves."
+    )
+    app_api_url: HttpUrl | None = Field(
+        default=None,
+        description="Where the Admin API finds the App API; absent: in its own process.",
     )
     postgres_url: PostgresUrl | None = Field(
         default=None, repr=False, description="PostgreSQL 15 or newer; absent: an embedded one."

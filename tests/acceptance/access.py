@@ -183,11 +183,17 @@ async def _new_purchase(world: World, account_id: str | None) -> dict[str, Any]:
     return {"bundleId": await _bundle_for_sale(world), "currency": "EUR", "accountId": owner}
 
 
+async def _publication(world: World, account_id: str | None) -> dict[str, Any]:
+    # One that is published, so that it may be asked for again and again.
+    return {"scenarioId": await shelve(world.api.platform, STONES), "version": 1}
+
+
 BODIES: Final[Mapping[str, Callable[[World, str | None], Awaitable[dict[str, Any]]]]] = {
     "createAccount": _new_account,
     "createProfile": _new_profile,
     "startSession": _new_session,
     "buyBundle": _new_purchase,
+    "publishForFamilies": _publication,
 }
 """Bodies that speak of records, made for an account (None: of a caller who has none)."""
 

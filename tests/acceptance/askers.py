@@ -135,6 +135,10 @@ async def _publisher(world: World, service: Service) -> Asking:
     return Asking(Caller(service="publisher"), signed(world, "publisher", service.name))
 
 
+async def _admin_api(world: World, service: Service) -> Asking:
+    return Asking(Caller(service="adminApi"), signed(world, "adminApi", service.name))
+
+
 async def _guest(world: World, service: Service) -> Asking:
     return await _member(world, service, Role.GUEST)
 
@@ -174,4 +178,5 @@ CALLERS: Final[Mapping[str, Callable[[World, Service], Awaitable[Asking]]]] = {
     "the operator of another platform": _operator_of_another,
     "the operator, a day ago": _operator_of_yesterday,
     "a service": _publisher,
+    "the Admin API": _admin_api,
 }

@@ -75,6 +75,9 @@ def test_a_declaration_leaves_nothing_open(service: Service, operation: Operatio
     assert allows.one_factor is (operation.name in BY_ONE_FACTOR)
     if service.name == "adminApi":
         assert allows.roles <= STAFF.roles
+    if service.prefix.startswith("/internal/"):
+        assert allows.services
+        assert not allows.roles
     owned = [name for name in operation.path_parameters if name in OWNED]
     if owned and not allows.roles <= {Role.SUPER_ADMIN}:
         assert operation.owner is not None

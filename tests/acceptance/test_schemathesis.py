@@ -35,7 +35,7 @@ async def world(embedded: Settings) -> AsyncIterator[World]:
         yield made
 
 
-@pytest.mark.parametrize("name", ["appApi", "adminApi"])
+@pytest.mark.parametrize("name", ["appApi", "appInternal", "adminApi"])
 async def test_nothing_that_can_be_asked_breaks_a_word(world: World, tmp_path: Path, name: str) -> None:
     """No status of 500 or more, and no answer other than the document says, to requests right and wrong."""
     service = next(each for each in services_of(world.api.platform) if each.name == name)

@@ -15,10 +15,10 @@ from tests.serving import Api, memory_api, quick, services_of
 __all__ = ["quick"]
 
 
-@pytest.fixture(params=["app", "admin"])
+@pytest.fixture(params=["appApi", "adminApi"])
 async def service(request: pytest.FixtureRequest) -> Any:
     async with memory_api() as api:
-        yield services_of(api.platform)[("app", "admin").index(request.param)]
+        yield next(each for each in services_of(api.platform) if each.name == request.param)
 
 
 def _operations(document: Document) -> Iterator[Document]:
@@ -107,7 +107,7 @@ async def test_search_parameters_are_those_of_the_search(service: Service) -> No
     assert "null" not in str(query)
 
 
-@pytest.mark.parametrize("prefix", ["/api/v1", "/admin/api"])
+@pytest.mark.parametrize("prefix", ["/api/v1", "/internal/scenarios", "/admin/api"])
 async def test_the_pages_need_nobody_else(quick: Api, prefix: str) -> None:
     """The page loads nothing, names every operation, and may load nothing; the document is JSON."""
     page = await quick.client.get(f"{prefix}/docs")

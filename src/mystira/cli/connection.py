@@ -34,13 +34,15 @@ def find_address(url: str | None, data_folder: Path | None) -> str:
 async def service_of(
     url: str | None, data_folder: Path | None, *, seconds: float = ANSWER_SECONDS
 ) -> AsyncIterator[Service]:
-    """The platform that a command is about, asked as whoever runs it, if its key can be found.
+    """The platform that a command is about, asked as whoever runs it, if its key can be found, and in the
+    name of whoever types the command.
 
     Each answer is waited for so many seconds. Raises NotRunningError and SettingError.
     """
     address = find_address(url, data_folder)
     credentials = _credentials(load_settings(data_folder=data_folder))
-    async with Service.at(address, credentials, seconds=seconds) as service:
+    headers = {"X-Actor": _user()}
+    async with Service.at(address, credentials, seconds=seconds, headers=headers) as service:
         yield service
 
 

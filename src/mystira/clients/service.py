@@ -53,13 +53,21 @@ class Service:
     @classmethod
     @contextlib.asynccontextmanager
     async def at(
-        cls, url: str, credentials: Credentials | None = None, *, seconds: float = ANSWER_SECONDS
+        cls,
+        url: str,
+        credentials: Credentials | None = None,
+        *,
+        seconds: float = ANSWER_SECONDS,
+        headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[Self]:
-        """The service there, each answer of which is waited for so long; connections end with the block."""
+        """The service there, each answer of which is waited for so long; connections end with the block.
+
+        `headers` go with every request that has none of that name.
+        """
         timeout = aiohttp.ClientTimeout(total=seconds, connect=min(seconds, 10.0))
         connector = aiohttp.TCPConnector(limit=CONNECTIONS)
         async with aiohttp.ClientSession(
-            timeout=timeout, connector=connector, middlewares=(_once,)
+            timeout=timeout, connector=connector, middlewares=(_once,), headers=headers
         ) as session:
             yield cls(session, url, credentials)
 

@@ -15,7 +15,11 @@ from manystore.clock import Clock, SystemClock
 OPERATOR: Final = "operator"
 """The issuer that stands for whoever runs the platform: the commands, and what they set going."""
 
-AUDIENCES: Final = {"/api/v1": "appApi", "/admin/api": "adminApi"}
+AUDIENCES: Final = {
+    "/api/v1": "appApi",
+    "/admin/api": "adminApi",
+    "/internal/scenarios": "appInternal",
+}
 """Which service answers below which path."""
 
 LIFETIME: Final = dt.timedelta(seconds=60)

@@ -72,6 +72,11 @@ _REQUEST_HEADERS: Final[dict[str, Document]] = {
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9@._:+-]{1,100}$"},
         "example": "operator",
     },
+    "X-Reason": {
+        "description": "Why, which is kept with who asks. What is not ASCII is percent-encoded UTF-8.",
+        "schema": {"type": "string", "pattern": "^[\\x21-\\x7e][\\x20-\\x7e]{1,498}[\\x21-\\x7e]$"},
+        "example": "The autumn edition",
+    },
 }
 _RESPONSE_HEADERS: Final[dict[str, Document]] = {
     "X-Correlation-Id": _CORRELATION,
@@ -175,7 +180,7 @@ def refusals_of(operation: Operation[Any]) -> list[str]:
         codes |= {"precondition_required", "version_mismatch"}
     if operation.keyed:
         codes |= {"invalid_header", "request_in_progress", "idempotency_key_reused"}
-    if operation.names_actor:
+    if operation.names_actor or operation.gives_reason:
         codes |= {"invalid_header"}
     return [code for code in CODES if code in codes]
 
@@ -297,6 +302,7 @@ def _headers(operation: Operation[Any]) -> Iterator[Document]:
         "If-Range": operation.is_ranged,
         "Idempotency-Key": operation.keyed,
         "X-Actor": operation.names_actor,
+        "X-Reason": operation.gives_reason,
         "X-Correlation-Id": True,
     }
     for name, is_taken in wanted.items():

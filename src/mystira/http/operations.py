@@ -51,6 +51,7 @@ PRIVATE: Final = "private, no-cache"
 NOT_KEPT: Final = "no-store"
 
 _ACTOR: Final = re.compile(r"[A-Za-z0-9@._:+-]{1,100}")
+_REASON: Final = re.compile(r"[\x21-\x7e][\x20-\x7e]{1,498}[\x21-\x7e]")
 _OF_BODIES: Final = ("content-type", "content-encoding", "content-length")
 _encode = msgspec.json.Encoder().encode
 
@@ -107,9 +108,9 @@ class Operation(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
     success to the type of its body; `refuses` are the codes that this operation adds to those that follow
     from its form. A record that `revalidates` answers If-None-Match; one that is `guarded` needs If-Match;
     a `keyed` creation takes an Idempotency-Key; what is `versioned` answers with an ETag; what
-    `names_actor` takes X-Actor; what was created or accepted says where it is, unless it is not to be found
-    anywhere (`locates`). A body that is optional has a default in each field. `example` is a body to
-    try.
+    `names_actor` takes X-Actor, and what `gives_reason` X-Reason; what was created or
+    accepted says where it is, unless it is not to be found anywhere (`locates`). A body that is optional has
+    a default in each field. `example` is a body to try.
     """
 
     method: Verb
@@ -129,6 +130,7 @@ class Operation(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
     keyed: bool = False
     versioned: bool = False
     names_actor: bool = False
+    gives_reason: bool = False
     locates: bool = True
     has_optional_body: bool = False
     uploads: Upload | None = None
@@ -180,6 +182,8 @@ class Operation(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
                 await require_owner(self.owner, caller, path)
             if self.names_actor:
                 _check_actor(headers)
+            if self.gives_reason:
+                _check_reason(headers)
             address = (scope.get("client") or ("",))[0]
             sent, is_head = await read(request), scope["method"] == "HEAD"
             if self.uploads is None:
@@ -228,6 +232,13 @@ def _check_actor(headers: Iterable[tuple[bytes, bytes]]) -> None:
     if actor is not None and not _ACTOR.fullmatch(actor):
         detail = "X-Actor names one person or program: letters, digits and @._:+- alone, at most 100."
         raise ProblemError("invalid_header", detail, path="X-Actor")
+
+
+def _check_reason(headers: Iterable[tuple[bytes, bytes]]) -> None:
+    reason = header_of(headers, b"x-reason")
+    if reason is not None and not _REASON.fullmatch(reason):
+        detail = "X-Reason says why in 3 to 500 characters of ASCII; others are percent-encoded UTF-8."
+        raise ProblemError("invalid_header", detail, path="X-Reason")
 
 
 def make_route(

@@ -9,17 +9,21 @@ from typing import Final
 import uvicorn
 
 from manystore.errors import DrainingError
+from mystira.clients.app_api import AppApiClient, at_address
 from mystira.clients.service_key import keep_service_key
+from mystira.clients.service_tokens import ServiceCredentials
 from mystira.errors import AddressError
 from mystira.gateways.outside import OpenedOutside, Outside, open_outside
 from mystira.http.application import make_application
 from mystira.http.authentication import Authenticator
 from mystira.http.entrance import Application
+from mystira.http.in_process import Neighbour
 from mystira.platform import Platform, open_platform
 from mystira.serve.protocol import ProblemProtocol
 from mystira.serve.signals import told_to_stop
 from mystira.services.admin import admin_api
 from mystira.services.app_api import app_api, reception_of
+from mystira.services.app_api.internal import app_internal
 from mystira.services.health import Probe, health
 from mystira.services.mailbox import mailbox_service
 from mystira.services.play import play_pages
@@ -29,6 +33,8 @@ from mystira.supervisor import announce_ready, inherited_socket
 GRACE_SECONDS: Final = 2
 """How long requests under way may take once the process was told to stop."""
 _BACKLOG: Final = 2048
+ADMIN: Final = "adminApi"
+"""The name by which the Admin API asks other services."""
 
 
 def compose(platform: Platform, outside: Outside, probes: dict[str, Probe]) -> Application:
@@ -41,12 +47,21 @@ def compose(platform: Platform, outside: Outside, probes: dict[str, Probe]) -> A
     authenticate = Authenticator(
         reception.sign_ins, reception.accounts, key=key, clock=platform.clock, terms=reception.terms
     )
-    services = [app_api(platform, outside, service_key=key), admin_api(platform, outside.keys)]
+    neighbour = Neighbour(ServiceCredentials(key, issuer=ADMIN, clock=platform.clock))
+    url = platform.settings.app_api_url
+    app = AppApiClient(neighbour.reach if url is None else at_address(url, key=key, issuer=ADMIN))
+    services = [
+        app_api(platform, outside, service_key=key),
+        app_internal(platform),
+        admin_api(platform, outside.keys, app),
+    ]
     others = [health(probes)]
     if outside.mailbox is not None:
         others.append(mailbox_service(outside.mailbox))
     pages = [play_pages(platform, outside, reception)]
-    return make_application(services, others, authenticate=authenticate, pages=pages)
+    application = make_application(services, others, authenticate=authenticate, pages=pages)
+    neighbour.move_in(application)
+    return application
 
 
 def probes_of(platform: Platform, outside: OpenedOutside) -> dict[str, Probe]:

@@ -138,6 +138,11 @@ async def change_story(
     return await change_record(scenarios, story_id, alter, now=clock.now(), expected=expected)
 
 
+def require_sound(story: Scenario, *, vocabulary: Vocabulary = UNKNOWN) -> None:
+    """Judge a story as it is kept. Raises InvalidContentError."""
+    _sound(review_scenario(story, vocabulary=vocabulary), name=f"Story {story.id}")
+
+
 async def publish_story(
     scenarios: Scenarios,
     story_id: str,
@@ -152,7 +157,7 @@ async def publish_story(
     """
 
     def alter(story: Scenario) -> Scenario:
-        _sound(review_scenario(story, vocabulary=vocabulary), name=f"Story {story_id}")
+        require_sound(story, vocabulary=vocabulary)
         return msgspec.structs.replace(story, is_active=True)
 
     return await change_record(scenarios, story_id, alter, now=clock.now(), expected=expected)

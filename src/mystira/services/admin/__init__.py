@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from mystira.clients.app_api import AppApiClient
 from mystira.domain.forms import RecordId
 from mystira.gateways.idempotency import IdempotencyKeys
 from mystira.http.service import PathParameter, Service
@@ -24,8 +25,10 @@ _DESCRIPTION: Final = (
 )
 
 
-def admin_api(platform: Platform, keys: IdempotencyKeys) -> Service:
-    """The service over a platform; `keys` let what is created be asked for again safely."""
+def admin_api(platform: Platform, keys: IdempotencyKeys, app: AppApiClient) -> Service:
+    """The service over a platform; `keys` let what is created be asked for again safely, and `app` is the App
+    API, by which stories are published.
+    """
     return Service(
         name="adminApi",
         prefix="/admin/api",
@@ -40,7 +43,7 @@ def admin_api(platform: Platform, keys: IdempotencyKeys) -> Service:
             *comparison_operations(platform),
             *sweep_operations(platform),
             *role_operations(platform),
-            *content_operations(platform, keys),
+            *content_operations(platform, keys, app),
         ),
         path_parameters=PATH_PARAMETERS
         | {

@@ -1,6 +1,7 @@
 """Who asks, and for what reason they may see what is masked."""
 
 from typing import Annotated, Any, Final, TypeVar
+from urllib.parse import unquote
 
 from msgspec import Meta, Struct
 
@@ -28,6 +29,12 @@ def actor_of(call: Call[Any]) -> str:
         return f"account:{call.caller.account_id}"
     # A program of the platform speaks for whoever runs it, whose name only it can know.
     return call.header("x-actor") or _UNNAMED
+
+
+def reason_of(call: Call[Any]) -> str | None:
+    """Why it is asked, where that was said. The operation must be one that `gives_reason`."""
+    given = call.header("x-reason")
+    return None if given is None else unquote(given)
 
 
 U = TypeVar("U", bound=Unmasking)

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from mystira.clients.app_api import AppApiClient
 from mystira.domain.definitions.reading import Sort
 from mystira.domain.forms import AgeGroupSpan, ContentId
 from mystira.gateways.idempotency import IdempotencyKeys
@@ -13,6 +14,7 @@ from mystira.services.admin.content.bundles import bundle_operations
 from mystira.services.admin.content.characters import character_operations
 from mystira.services.admin.content.definitions import definition_operations
 from mystira.services.admin.content.media import media_operations
+from mystira.services.admin.content.noting import Notary, step_operations
 from mystira.services.admin.content.shelves import Shelves
 from mystira.services.admin.content.story_operations import story_operations
 
@@ -33,14 +35,17 @@ TAGS: Final = {
     "badge sets": "The badges of each age group, as sets.",
     "media": "Pictures, sounds and films.",
     "bundles": "Stories and media that travel and are sold together.",
+    "content steps": "Who brought content in, published, withdrew or deleted it.",
     "characters": "Characters that stories share, and the avatars that players choose from.",
 }
 
 
-def content_operations(platform: Platform, keys: IdempotencyKeys) -> tuple[Operation[Any], ...]:
+def content_operations(
+    platform: Platform, keys: IdempotencyKeys, app: AppApiClient
+) -> tuple[Operation[Any], ...]:
     """What can be asked about content."""
-    shelves = Shelves(platform, keys)
-    return (
+    shelves, notary = Shelves(platform, keys, app), Notary(platform)
+    operations: tuple[Operation[Any], ...] = (
         *story_operations(shelves),
         *definition_operations(shelves),
         *badge_set_operations(shelves),
@@ -48,3 +53,4 @@ def content_operations(platform: Platform, keys: IdempotencyKeys) -> tuple[Opera
         *bundle_operations(shelves),
         *character_operations(shelves),
     )
+    return (*(notary.noted(each) for each in operations), *step_operations(notary))

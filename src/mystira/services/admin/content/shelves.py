@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from mystira.clients.app_api import AppApiClient
 from mystira.domain.badges.kind import AXIS_ACHIEVEMENTS, BADGES
 from mystira.domain.badges.model import AxisAchievement, Badge
 from mystira.domain.bundles.importing import Library
@@ -32,8 +33,8 @@ _LANGUAGES: Final[dict[str, Language]] = {
 class Shelves:
     """Everything that operations on content work with."""
 
-    def __init__(self, platform: Platform, keys: IdempotencyKeys) -> None:
-        self.platform, self.keys, self.clock = platform, keys, platform.clock
+    def __init__(self, platform: Platform, keys: IdempotencyKeys, app: AppApiClient) -> None:
+        self.platform, self.keys, self.app, self.clock = platform, keys, app, platform.clock
         self.objects = platform.objects
         self.scenarios = platform.repository(Scenario, SCENARIOS)
         self.bundles = platform.repository(ContentBundle, CONTENT_BUNDLES)

@@ -24,6 +24,7 @@ from mystira.http.operations import Answer, Call, show, show_nothing
 from mystira.http.queries import Nothing
 from mystira.http.transfers import Upload, send_file
 from mystira.http.views import Page, show_record, show_unless_known
+from mystira.services.admin.content.publishing import publish_story
 from mystira.services.admin.content.shelves import Shelves, body_of, language_of
 
 PREFIX: Final = "/admin/api"
@@ -180,9 +181,8 @@ class StoryRoutes:
     async def publish(self, call: Call[Nothing]) -> Answer:
         """Let families play it."""
         expected = await expected_version(call.demand, lambda: self._read(call))
-        stored = await use_cases.publish_story(
-            self._scenarios, call.path["scenarioId"], clock=self._clock, expected=expected
-        )
+        await publish_story(self._shelves.app, lambda: self._read(call), expected=expected)
+        stored = await self._read(call)
         return show(summary(stored), headers={"ETag": etag(stored.version)})
 
     async def withdraw(self, call: Call[Nothing]) -> Answer:

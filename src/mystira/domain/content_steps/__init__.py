@@ -1,0 +1,1 @@
+"""Who brought content in, published, withdrew or deleted it: when, and why."""
