@@ -234,6 +234,11 @@ def _naive(self: Any, value: Any, *_: Any) -> str:
     return f"'{value}'" if isinstance(value, str) else str(value)
 
 
+def _too_narrow(self: Any, predicate: Any) -> str:
+    """A compiler to whom the opposite of what is wider is wider."""
+    return cosmos_queries._not(self.wider(predicate))
+
+
 def _milliseconds(text: str) -> int | None:
     micros = _instant(text)
     return None if micros is None else micros // 1_000 * 1_000
@@ -283,8 +288,8 @@ PRODUCTS: Final = Target(
     opened=_everywhere,
     faults={
         "PostgreSQL: masks are forgotten": _patched(finding._Compiler, "_touch", lambda self, path: None),
-        "Cosmos DB: text that is no UTF-8 is sent": _patched(
-            cosmos_queries, "is_plain_text", lambda text: True
+        "Cosmos DB: what does not hold is asked for too narrowly": _patched(
+            cosmos_queries._Compiler, "_wider_not", _too_narrow
         ),
     },
 )
