@@ -16,12 +16,14 @@ _WORLDS = {
     "leases": Move(source="lease", target="lease", looks=False, tail=0.3),
     "leases to epochs": Move(source="lease"),
     "two workers, hasty nodes": Move(workers=2, drain_limit=0.02),
-    "a stranger and a picky copy": Move(outsider=True, picky=True),
+    "a stranger and a picky copy": Move(outsider=True, picky=True, dropped=0.3),
 }
-_STRUCK = ("epochs", "leases", "leases to epochs")
+_STRUCK = ("epochs", "leases", "leases to epochs", "a stranger and a picky copy")
 """The worlds in which every call is struck."""
 _BASES = 4
-_SEEDS = 500
+_SEEDS = 250
+_EACH = 4
+"""Schedules that are drawn for every seed."""
 _BLOCKS = 4
 _INTERPRETERS = 100
 _WITHIN = 200
@@ -52,7 +54,7 @@ def _singles(world: str, seed: int) -> Outcome:
 
 def _several(world: str, most: int, block: int) -> Outcome:
     seeds = range(block * _SEEDS, (block + 1) * _SEEDS)
-    return _hold(_WORLDS[world], several(_WORLDS[world], seeds, most=most))
+    return _hold(_WORLDS[world], several(_WORLDS[world], seeds, least=1, most=most, each=_EACH))
 
 
 def _without(safeguard: Safeguard) -> Outcome:

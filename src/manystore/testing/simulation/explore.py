@@ -6,10 +6,10 @@ print(tell(found))
 """
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from manystore.testing.simulation.faults import FAULT_KINDS, Fault, FaultKind
+from manystore.testing.simulation.faults import BATCHES, FAULT_KINDS, Fault, FaultKind
 from manystore.testing.simulation.simulation import Run, Scenario, run
 
 Schedule = tuple[int, tuple[Fault, ...]]
@@ -22,40 +22,66 @@ _LAST: Final = 60
 def singles(scenario: Scenario, seed: int, *, share: tuple[int, int] = (0, 1)) -> Iterator[Schedule]:
     """Each fault at each call of the schedule that a seed comes to without any.
 
-    `share` is (which, of how many), for those who divide the work.
+    Only batches can be torn. `share` is (which, of how many), for those who divide the work.
     """
-    calls = run(seed, scenario).calls
+    called = run(seed, scenario).called
     which, parts = share
-    yield from ((seed, (Fault(call, kind),)) for call in range(which, calls, parts) for kind in FAULT_KINDS)
+    for call in range(which, len(called), parts):
+        for kind in FAULT_KINDS:
+            if kind is not FaultKind.TORN or _is_batch(called[call]):
+                yield seed, (Fault(call, kind),)
 
 
 def several(
     scenario: Scenario,
     seeds: Iterable[int],
     *,
+    least: int = 0,
     most: int = 4,
+    each: int = 1,
     kinds: Sequence[FaultKind] = FAULT_KINDS,
 ) -> Iterator[Schedule]:
-    """A schedule for each seed, of none to `most` faults.
+    """Schedules of `least` to `most` faults, `each` so many for every seed, none of them twice.
 
     What is called is chosen first, and then which call of it: what happens once in a run is as likely to be
-    struck as what happens a hundred times. With `most` 2 all pairs are as likely as each other in that sense.
+    struck as what happens a hundred times. With `least` and `most` 2 all pairs are as likely as each other in
+    that sense. What a seed calls without any fault has to be seen first: one run for each seed.
     """
     for seed in seeds:
         choice = random.Random(f"{seed}/faults")  # noqa: S311 - to be repeated, not to be guessed
-        count = choice.randint(0, most)
-        yield seed, _drawn(choice, count, run(seed, scenario).called if count else (), kinds)
+        calls = dict[str, list[int]]()
+        drawn = set[tuple[Fault, ...]]()
+        for _ in range(each):
+            count = choice.randint(least, most)
+            if count and not calls:
+                calls = _by_name(run(seed, scenario).called)
+            faults = _drawn(choice, count, calls, kinds)
+            if faults not in drawn:
+                drawn.add(faults)
+                yield seed, faults
+
+
+def _by_name(called: Sequence[str]) -> dict[str, list[int]]:
+    calls = dict[str, list[int]]()
+    for number, name in enumerate(called):
+        calls.setdefault(name, []).append(number)
+    return calls
 
 
 def _drawn(
-    choice: random.Random, count: int, called: Sequence[str], kinds: Sequence[FaultKind]
+    choice: random.Random, count: int, calls: Mapping[str, Sequence[int]], kinds: Sequence[FaultKind]
 ) -> tuple[Fault, ...]:
-    numbers: dict[str, list[int]] = {}
-    for number, name in enumerate(called):
-        numbers.setdefault(name, []).append(number)
-    names = sorted(numbers)
-    faults = {choice.choice(numbers[choice.choice(names)]): choice.choice(kinds) for _ in range(count)}
+    names, faults = sorted(calls), dict[int, FaultKind]()
+    count = min(count, sum(map(len, calls.values())))
+    while len(faults) < count:
+        name = choice.choice(names)
+        call, kind = choice.choice(calls[name]), choice.choice(kinds)
+        faults[call] = FaultKind.LOST if kind is FaultKind.TORN and not _is_batch(name) else kind
     return tuple(Fault(call, faults[call]) for call in sorted(faults))
+
+
+def _is_batch(name: str) -> bool:
+    return name.rpartition(".")[2] in BATCHES
 
 
 def explore(scenario: Scenario, schedules: Iterable[Schedule]) -> Iterator[Run]:

@@ -25,6 +25,10 @@ class FaultKind(enum.Enum):
 FAULT_KINDS: Final = tuple(FaultKind)
 
 
+BATCHES: Final = frozenset({"write_notes", "drop_notes"})
+"""Calls of which a part may be done: of the others the contract of stores says all or nothing."""
+
+
 class Fault(msgspec.Struct, frozen=True):
     """A fault at the call of that number, counted from 0 over all adapter calls of a run."""
 

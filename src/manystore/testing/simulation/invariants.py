@@ -6,11 +6,14 @@ from typing import Any, Final
 import msgspec
 
 from manystore.changes import START, Position
+from manystore.errors import UniqueError
+from manystore.followers.queue import Entry
 from manystore.followers.sync import position_name
 from manystore.placement import Placement, Side, State
 from manystore.records import Record
 from manystore.stores.memory import MemoryStore
-from manystore.testing.simulation.simulation import Simulation
+from manystore.stores.store import Diverged, Note
+from manystore.testing.simulation.simulation import Simulation, Stray
 from manystore.testing.simulation.witness import SHARED, Thing, Witness
 
 Held = dict[str, Record]
@@ -31,6 +34,8 @@ class Watchman:
         self._position: Final = position_name(placement.kind.name)
         self.rogues: dict[str, set[str]] = {}
         """Marks that were left behind the engine's back, by key."""
+        self.given_up: dict[str, int] = {}
+        """What an operator drops from the target's queue: the newest version dropped, by key."""
 
     def see(self, store: str, method: str, args: tuple[Any, ...], result: Any) -> None:
         """Look at what a call of a store just did."""
@@ -42,6 +47,8 @@ class Watchman:
             self._look_at_versions(side, [record.key for record in args[1]])
         elif method in ("put", "delete"):
             self._look_at_versions(side, [args[1]])
+        elif method == "drop_notes" and side is Side.TARGET:
+            self._look_at_what_is_given_up(args[0], result)
         elif method == "write_note" and result and args[0] == self._position:
             self._look_at_position(side, msgspec.json.decode(args[1], type=Position))
 
@@ -67,9 +74,7 @@ class Watchman:
             self._simulation.break_invariant("one truth at a time: both stores take themselves for it")
         was, self._truth = self._truth, next((each for each in words if words[each].truth is each), None)
         if was is side and words[side].truth is not side:
-            for key, difference in self.differences().items():
-                if key in self._simulation.excused:
-                    continue
+            for difference in self.differences().values():
                 self._simulation.break_invariant(
                     f"no step without agreement: the truth moves, and {difference}"
                 )
@@ -94,31 +99,68 @@ class Watchman:
             return
         for change in self._stores[side.other]._drawer(self._kind).log[before:reached]:
             held = self._stores[side]._drawer(self._kind).held.get(change.key)
+            if side is Side.TARGET and change.version <= self.given_up.get(change.key, 0):
+                continue
             if (held is None or held.version < change.version) and not self._is_queued(side, change.key):
                 self._simulation.break_invariant(
                     f"a position never passes a change: {side.value} never had {change.key} "
                     f"version {change.version}"
                 )
 
+    def _look_at_what_is_given_up(self, notes: Sequence[Note], dropped: Sequence[bool]) -> None:
+        for note, is_dropped in zip(notes, dropped, strict=True):
+            entry = msgspec.json.decode(note.value, type=Entry)
+            if is_dropped and entry.key in self.given_up:
+                self.given_up[entry.key] = max(self.given_up[entry.key], entry.version)
+
     def _is_queued(self, side: Side, key: str) -> bool:
         return f"sync/{self._kind.name}/queue/{key}" in self._stores[side]._notes
 
-    def queued(self, side: Side) -> list[str]:
-        """The keys of all changes that wait for a side."""
+    def queued(self, side: Side) -> list[Entry]:
+        """All changes that wait for a side."""
         prefix = f"sync/{self._kind.name}/queue/"
-        return [name.removeprefix(prefix) for name in self._stores[side]._notes if name.startswith(prefix)]
+        notes = self._stores[side]._notes
+        return [
+            msgspec.json.decode(notes[name].value, type=Entry)
+            for name in sorted(notes)
+            if name.startswith(prefix)
+        ]
 
-    def reported(self) -> set[str]:
-        """Keys of which some store keeps a rogue write."""
-        return {rogue.key for store in self._stores.values() for rogue in store._drawer(self._kind).rogues}
+    def reported(self) -> set[Stray]:
+        """All rogue writes that the stores keep."""
+        return {
+            (store.name, rogue.key, rogue.version)
+            for store in self._stores.values()
+            for rogue in store._drawer(self._kind).rogues
+        }
+
+    def unadmitted(self) -> set[str]:
+        """Keys of which a store holds just now what nobody admitted: a rogue write or a stray."""
+        return {
+            key
+            for name, key, version in self.reported() | self._simulation.strays
+            if (held := self._stores[self._sides[name]]._drawer(self._kind).held.get(key)) is not None
+            and held.version == version
+        }
+
+    def is_explained(self, entry: Entry) -> bool:
+        """Whether a change waits because of what nobody admitted.
+
+        That stands in its place, or holds its name; or it did when the change was queued, and a person has to
+        decide about an entry that tells of a divergence.
+        """
+        unadmitted = self.unadmitted()
+        if entry.error == Diverged.__name__:
+            return entry.key in {key for _, key, _ in self.reported() | self._simulation.strays}
+        return entry.key in unadmitted or (bool(unadmitted) and entry.error == UniqueError.__name__)
 
     def differences(self) -> dict[str, str]:
-        """Where both stores do not hold the same, by key, but for what is reported as rogue."""
+        """Where both stores do not hold the same, by key, but for what nobody admitted."""
         sides = {side: self.held(side) for side in Side}
-        reported, found = self.reported(), dict[str, str]()
+        found = dict[str, str]()
         for key in sorted(sides[Side.SOURCE].keys() | sides[Side.TARGET].keys()):
             here, there = sides[Side.SOURCE].get(key), sides[Side.TARGET].get(key)
-            if here != there and key not in reported:
+            if here != there and key not in self.unadmitted():
                 found[key] = f"{key} is {_told(here)} in the source and {_told(there)} in the target"
         return found
 
@@ -138,14 +180,14 @@ def _told(record: Record | None) -> str:
     )
 
 
-def lost(witness: Witness, truth: Held, reported: set[str]) -> list[str]:
+def lost(witness: Witness, truth: Held) -> list[str]:
     """What a user was told, and the truth does not hold."""
     found = []
     for key in sorted(witness.seen.keys() | witness.open.keys()):
         allowed = [witness.seen[key]] if key in witness.seen else []
         allowed += witness.open.get(key, [])
         held = _value(truth.get(key))
-        if held not in allowed and key not in reported:
+        if held not in allowed:
             found.append(f"no acknowledged write lost: {key} is {held}, and should be one of {allowed}")
     return found
 

@@ -51,6 +51,29 @@ class Process:
         """Start a task of this process."""
         return self._loop.begin(coroutine, owner=self, name=name)
 
+    async def outlived(self, task: asyncio.Future[Any], within: float | None = None) -> bool:
+        """Wait for a task of this process, for who stands outside of it; whether it ended with an answer.
+
+        It did not if the process died, if it was cancelled, or if it is not done `within` so many seconds.
+        """
+        waiting = self._loop.create_future()
+
+        def wake(_done: object = None) -> None:
+            if not waiting.done():
+                waiting.set_result(None)
+
+        bell = None if within is None else self._loop.call_later(within, wake)
+        task.add_done_callback(wake)
+        self.died.add_done_callback(wake)
+        try:
+            await waiting
+        finally:
+            task.remove_done_callback(wake)
+            self.died.remove_done_callback(wake)
+            if bell is not None:
+                bell.cancel()
+        return task.done() and not task.cancelled() and not self.is_dead
+
     def die(self) -> None:
         """From now on nothing that it does comes to anything."""
         if not self.is_dead:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -15,7 +15,7 @@ from manystore.followers.runner import SyncRunner
 from manystore.moves.actions import Mover
 from manystore.moves.certificate import Certificate, CertificateFolder
 from manystore.moves.tasks import Action
-from manystore.placement import Leases, Placement, Side, State
+from manystore.placement import Leases, Placement, Side
 from manystore.records import Record, canonical
 from manystore.repository import Repository
 from manystore.stores.memory import MemoryStore
@@ -51,8 +51,9 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     """What happens: which stores, which steps, how much is written. Times in virtual seconds.
 
     With an `outsider`, somebody writes behind the engine's back in the store that is the copy just then.
-    A target that is `picky` refuses a record until the operator has seen to it. Nodes undo a cut-over that
-    lasts longer than `drain_limit`. Stores that are fenced by leases alone need not even look (`looks`).
+    A target that is `picky` refuses a record until the operator has seen to it, and replays the queue; with
+    `dropped`, a share of 1, one queued change is given up instead, and repaired later. Nodes undo a cut-over
+    that lasts longer than `drain_limit`. Stores that are fenced by leases alone need not even look (`looks`).
     `tail` is the share of writes that are slow. Nodes leave the copy to the worker, unless `dual_write` says
     otherwise.
     """
@@ -67,6 +68,7 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
     lease: float = 0.4
     outsider: bool = False
     picky: bool = False
+    dropped: float = 0.0
     looks: bool = True
     dual_write: DualWrite | None = None
     drain_limit: float = 10.0
@@ -95,6 +97,7 @@ class Stage:
         self.coordinator: Process | None = None
         self.mover: Mover | None = None
         self.refusals: list[str] = []
+        self.is_in_want_of_repair = False
         self._outside: list[asyncio.Task[Any]] = []
 
     @staticmethod
@@ -168,8 +171,7 @@ class Stage:
         while True:
             process = self.simulation.process(name)
             task = process.begin(_awaited(main, process), "main")
-            await asyncio.wait([task, process.died], return_when=asyncio.FIRST_COMPLETED)
-            if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+            if await process.outlived(task) and (error := task.exception()) is not None:
                 raise Violation(f"{process} ended with {error!r}") from error
             process.die()
             await self.simulation.wait(_RESTART)
@@ -229,28 +231,35 @@ class Stage:
             return
         target.refused = frozenset()
         process, _ = self._coordinator()
-        queue = SyncQueue(
-            self.seen_by(process).target,
-            THINGS,
-            clock=process.clock,
-            randomness=self.simulation.stream("jitter"),
-        )
-        await asyncio.wait(
-            [process.begin(queue.replay(), "replay"), process.died],
-            timeout=1.0,
-            return_when="FIRST_COMPLETED",
-        )
+        jitter, choice = self.simulation.stream("jitter"), self.simulation.stream("mending")
+        queue = SyncQueue(self.seen_by(process).target, THINGS, clock=process.clock, randomness=jitter)
+        waiting = self.watchman.queued(Side.TARGET)
+        if waiting and choice.random() < self.move.dropped:
+            # Said before it is known: an answer that is lost leaves a change given up all the same.
+            self.is_in_want_of_repair = True
+            key = choice.choice(waiting).key
+            self.watchman.given_up.setdefault(key, 0)
+            await self._done_by(process, queue.drop(key, actor="operator", reason="of no use"), "drop")
+        else:
+            await self._done_by(process, queue.replay(), "replay")
+        if self.is_in_want_of_repair and await self._take(Action.REPAIR):
+            self.is_in_want_of_repair = False
+
+    async def _done_by(self, process: Process, work: Coroutine[Any, Any, Any], name: str) -> None:
+        task = process.begin(work, name)
+        if await process.outlived(task, within=1.0) and (error := task.exception()) is not None:
+            self.simulation.trace.note(name, error, who="operator")
+            if not isinstance(error, UnavailableError):
+                raise Violation(f"{name} ended with {error!r}") from error
 
     async def _take(self, action: Action) -> bool:
         process, mover = self._coordinator()
-        task = process.begin(mover.carry_out(action, _KIND), action.value)
-        await asyncio.wait(
-            [task, process.died], timeout=self.move.impatience, return_when=asyncio.FIRST_COMPLETED
-        )
-        if process.is_dead or not task.done():
-            # Frozen, slow or dead: nobody knows, and another one takes its place.
-            self.coordinator = None
-        if process.is_dead or not task.done() or task.cancelled():
+        work = mover.carry_out(action, _KIND, actor="operator", reason="a move")
+        task = process.begin(work, action.value)
+        if not await process.outlived(task, within=self.move.impatience):
+            if process.is_dead or not task.done():
+                # Frozen, slow or dead: nobody knows, and another one takes its place.
+                self.coordinator = None
             self.simulation.trace.note(action.value, "ends without an answer", who="operator")
             return False
         error = task.exception()
@@ -305,21 +314,30 @@ class Stage:
                 if self.simulation.loop.time() > deadline:
                     raise Violation(f"liveness: {witness.name} could not write within {bound:g} s")
                 await self.simulation.wait(0.02)
-        for _ in range(3 if self.move.picky else 0):
-            await self._mend()
-            await self.simulation.wait(0.5)
+        if self.move.picky:
+            self._begin(self._keep_mending(), "operator who mends")
         await self.simulation.until(self._behind, self._has_caught_up, within=bound)
+        # Whoever stands outside may have found something meanwhile, the operator who mends as well.
+        self._is_done([])
         state = watchman.state()
         assert state is not None
+        waiting = {entry.key for entry in watchman.queued(state.truth.other)}
         for key, difference in watchman.differences().items():
-            if state.phase.has_copy and not self._is_explained(key, state):
+            # Whatever waits by now waits for a name that somebody took without a right to (see `_behind`).
+            if state.phase.has_copy and key not in waiting:
                 raise Violation(f"copy equals truth: {difference}")
-        self._look_for_the_unasked(watchman.reported())
-        truth, reported = watchman.held(state.truth), watchman.reported()
-        missing = [each for witness in self.witnesses for each in lost(witness, truth, reported)]
+        self._look_for_the_unasked()
+        truth = watchman.held(state.truth)
+        missing = [each for witness in self.witnesses for each in lost(witness, truth)]
         if missing := missing or lost_marks(self.witnesses, truth, watchman.rogues):
             raise Violation(missing[0])
         await self._look_for_rogues(truth)
+
+    async def _keep_mending(self) -> None:
+        while True:
+            if self.is_in_want_of_repair or self.watchman.queued(Side.TARGET):
+                await self._mend()
+            await self.simulation.wait(0.3)
 
     def _admits(self) -> bool:
         state = self.watchman.state()
@@ -333,22 +351,22 @@ class Stage:
         state = self.watchman.state()
         if state is None or not state.phase.has_copy:
             return ""
+        if self.is_in_want_of_repair:
+            return "what was given up is not repaired"
         if lag := self.watchman.lag(state):
             return f"the copy is {lag} changes behind"
         waiting = [
-            key for key in self.watchman.queued(state.truth.other) if not self._is_explained(key, state)
+            entry.key
+            for entry in self.watchman.queued(state.truth.other)
+            if not self.watchman.is_explained(entry)
         ]
         return f"these are queued: {waiting}" if waiting else ""
 
-    def _is_explained(self, key: str, state: State) -> bool:
-        """Whether a write that nobody admitted is why a record is not in the copy; it may hold its name."""
-        reported = self.watchman.reported() | self.simulation.excused
-        return key in reported or (bool(reported) and key in self.watchman.queued(state.truth.other))
-
-    def _look_for_the_unasked(self, reported: set[str]) -> None:
+    def _look_for_the_unasked(self) -> None:
         """Only who froze, or gave up waiting, may leave a write that nobody admitted."""
-        if unasked := reported - self.watchman.rogues.keys() - self.simulation.excused:
-            raise Violation(f"nobody writes without a right to: {sorted(unasked)} are rogue")
+        for store, key, version in sorted(self.watchman.reported() - self.simulation.strays):
+            if key not in self.watchman.rogues:
+                raise Violation(f"nobody writes without a right to: {key} version {version} of {store}")
 
     async def _look_for_rogues(self, truth: dict[str, Record]) -> None:
         """What the outsider wrote is in the truth, or a store tells of it."""

@@ -16,6 +16,9 @@ from manystore.testing.simulation.processes import Process, wait
 from manystore.testing.simulation.streams import Streams
 from manystore.testing.simulation.trace import Trace
 
+Stray = tuple[str, str, int]
+"""A write by the name of its store, its key and its version."""
+
 
 class Violation(Exception):  # noqa: N818 - it is what is looked for, no error of the program
     """Something that must hold does not."""
@@ -49,9 +52,8 @@ class Simulation:
         """By whom each call was made, and of what."""
         self.tail = 0.01
         """The share of writes that are slow."""
-        self.excused: set[str] = set()
-        """Keys of writes to stores that leases alone fence, which a frozen process had under way, or which
-        arrived after their caller gave up: these may be left in the old truth, ahead of the new one."""
+        self.strays: set[Stray] = set()
+        """Writes that landed where none is admitted, as they had left a process that froze or gave up."""
         self.is_over = False
         self._streams = Streams(seed)
         self._lives: dict[str, int] = {}

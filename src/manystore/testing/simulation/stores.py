@@ -8,6 +8,8 @@ dictionaries with the weakness of Cosmos DB: it looks at the epoch before it wri
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any, Final, TypeVar
 
+import msgspec
+
 from manystore.changes import ChangeBatch, Position
 from manystore.errors import ManystoreError, NotRepresentableError, ThrottledError, UnavailableError
 from manystore.placement import State
@@ -25,7 +27,7 @@ from manystore.stores.store import (
     Refused,
     RogueWrite,
 )
-from manystore.testing.simulation.faults import FaultKind
+from manystore.testing.simulation.faults import BATCHES, FaultKind
 from manystore.testing.simulation.loop import CountedTask
 from manystore.testing.simulation.processes import Process, wait
 from manystore.testing.simulation.simulation import Simulation
@@ -33,7 +35,6 @@ from manystore.testing.simulation.simulation import Simulation
 _RETRY_AFTER: Final = 0.05
 _TAIL: Final = 0.01
 """The share of calls that are slow, where they write no records."""
-_BATCHES: Final = frozenset({"write_notes", "drop_notes"})
 _REFUSALS: Final = {
     FaultKind.ERROR_BEFORE: "it refused",
     FaultKind.THROTTLED: "it was asked too often",
@@ -43,6 +44,7 @@ _REFUSALS: Final = {
 }
 _OF_THE_PROCESS: Final = frozenset({FaultKind.FROZEN, FaultKind.CANCELLED})
 _WRITES: Final = frozenset({"put", "delete"})
+_BELATING: Final = frozenset({FaultKind.FROZEN, FaultKind.LATE})
 
 T = TypeVar("T")
 Answer = Coroutine[Any, Any, T]
@@ -76,18 +78,22 @@ class LeaseFencedMemory(MemoryStore):
             record: Record = await getattr(self, method)(*args, **kwargs)
         finally:
             self._is_landing = False
-        fence = self._drawer(args[0]).fence
-        if fence is not None and not fence.admits and not _is_draining(fence):
+        if not self.admits(args[0]) and not self._is_draining(args[0]):
             self.keep_rogue(args[0], record)
         return record
+
+    def admits(self, kind: Kind) -> bool:
+        """Whether a write that lands now is one of its truth; before there are phases, every one is."""
+        fence = self._drawer(kind).fence
+        return fence is None or fence.admits
+
+    def _is_draining(self, kind: Kind) -> bool:
+        fence = self._drawer(kind).fence
+        return fence is not None and bool(fence.body) and State.of(fence).draining_to is not None
 
     def _check_epoch(self, kind: Kind, fence: Fence | None, epoch: int) -> None:
         if not self._is_landing:
             super()._check_epoch(kind, fence, epoch)
-
-
-def _is_draining(fence: Fence) -> bool:
-    return bool(fence.body) and State.of(fence).draining_to is not None
 
 
 class PickyMemory(MemoryStore):
@@ -105,6 +111,27 @@ class PickyMemory(MemoryStore):
                 )
             )
         return super()._apply_one(kind, drawer, record)
+
+
+class _Asked(msgspec.Struct):
+    """What a store is asked to do. It is belated if its lease may be over by the time at which it lands."""
+
+    method: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    is_belated: bool = False
+
+    def __str__(self) -> str:
+        """What it is about, in short."""
+        words = []
+        for each in self.args:
+            if isinstance(each, Kind):
+                words.append(each.name)
+            elif isinstance(each, str | int):
+                words.append(str(each))
+            elif isinstance(each, Fence):
+                words.append(f"epoch {each.epoch} {'admits' if each.admits else 'shut'}")
+        return " ".join(words)
 
 
 class SimulatedStore:
@@ -136,27 +163,26 @@ class SimulatedStore:
             raise UnavailableError(subject=self.name, reason="it is closed")
         name = self._names.get(method) or self._name(method)
         number, fault = simulation.next_call(name)
+        asked = _Asked(method, args, kwargs)
         if simulation.trace.is_kept:
-            what = "" if fault is None else fault.name
-            simulation.trace.note(number, f"{self.name}.{method}", _subject(args), what)
+            simulation.trace.note(number, f"{self.name}.{method}", asked, "" if fault is None else fault.name)
         is_write = method in _WRITES
         if is_write and isinstance(self.inner, LeaseFencedMemory):
-            if was_asleep or fault in (FaultKind.FROZEN, FaultKind.LATE):
-                simulation.excused.add(args[1])
+            asked.is_belated = was_asleep or fault in _BELATING
             self.inner.look(args[0], kwargs["epoch"])
         latency = simulation.draw_latency(simulation.tail if is_write else _TAIL)
         if fault is not None:
-            return await self._fail(number, fault, latency, method, args, kwargs)
+            return await self._fail(number, fault, latency, asked)
         if simulation.begins_late():
             # It has left the process, whatever becomes of that.
             await wait(simulation.loop, latency)
             try:
-                return await self._do(method, args, kwargs)
+                return await self._do(asked)
             finally:
                 if not process.is_up:
                     await process.stand()
         try:
-            result = await self._do(method, args, kwargs)
+            result = await self._do(asked)
         except ManystoreError:
             await process.wait(latency)
             raise
@@ -168,28 +194,22 @@ class SimulatedStore:
         name = self._names[method] = f"{self._caller} {self.name}.{method}"
         return name
 
-    async def _do(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        inner = self.inner
-        if method in _WRITES and isinstance(inner, LeaseFencedMemory):
-            result = await inner.land(method, *args, **kwargs)
+    async def _do(self, asked: _Asked) -> Any:
+        inner, args = self.inner, asked.args
+        if asked.method in _WRITES and isinstance(inner, LeaseFencedMemory):
+            result = await inner.land(asked.method, *args, **asked.kwargs)
+            if asked.is_belated and not inner.admits(args[0]):
+                self._simulation.strays.add((self.name, result.key, result.version))
         else:
-            result = await getattr(inner, method)(*args, **kwargs)
+            result = await getattr(inner, asked.method)(*args, **asked.kwargs)
         if self._watch is not None:
-            self._watch(self.name, method, args, result)
+            self._watch(self.name, asked.method, args, result)
         return result
 
-    async def _fail(
-        self,
-        number: int,
-        fault: FaultKind,
-        latency: float,
-        method: str,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> Any:
+    async def _fail(self, number: int, fault: FaultKind, latency: float, asked: _Asked) -> Any:
         """Carry a call out as the fault has it."""
         simulation, process = self._simulation, self._process
-        if fault is FaultKind.TORN and method not in _BATCHES:
+        if fault is FaultKind.TORN and asked.method not in BATCHES:
             # Elsewhere the contract says that all of it is done or nothing.
             fault = FaultKind.LOST
         simulation.plan.happens(number, fault)
@@ -200,21 +220,19 @@ class SimulatedStore:
         await wait(simulation.loop, latency)
         match fault:
             case FaultKind.LATE:
-                await self._arrive_late(method, args, kwargs)
+                await self._arrive_late(asked)
             case FaultKind.LOST:
-                await self._quietly(method, args, kwargs)
+                await self._quietly(asked)
             case FaultKind.TORN:
-                [notes] = args
-                await self._quietly(method, (notes[: len(notes) // 2 + 1],), kwargs)
+                [notes] = asked.args
+                await self._quietly(_Asked(asked.method, (notes[: len(notes) // 2 + 1],), asked.kwargs))
         if (reason := _REFUSALS.get(fault)) is not None:
             await process.stand()
             error = ThrottledError if fault is FaultKind.THROTTLED else UnavailableError
             raise error(subject=self.name, reason=reason, retry_after=_RETRY_AFTER)
-        return await self._succeed(fault, method, args, kwargs)
+        return await self._succeed(fault, asked)
 
-    async def _succeed(
-        self, fault: FaultKind, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
+    async def _succeed(self, fault: FaultKind, asked: _Asked) -> Any:
         """Those faults after which an answer comes, if there is somebody to hear it."""
         process = self._process
         is_early = self._simulation.begins_late()
@@ -222,9 +240,9 @@ class SimulatedStore:
             self._cancel_root()
         if fault is FaultKind.CRASH_BEFORE or (fault in _OF_THE_PROCESS and is_early):
             await process.wait(0.0)
-        result = await self._do(method, args, kwargs)
+        result = await self._do(asked)
         if fault is FaultKind.DUPLICATE:
-            await self._quietly(method, args, kwargs)
+            await self._quietly(asked)
         elif fault is FaultKind.CRASH_AFTER:
             process.die()
         await process.wait(0.0)
@@ -235,24 +253,24 @@ class SimulatedStore:
         if isinstance(task, CountedTask):
             task.root.cancel()
 
-    async def _arrive_late(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    async def _arrive_late(self, asked: _Asked) -> None:
         simulation = self._simulation
         simulation.loop.begin(
-            self._land(simulation.patience * 1.2, method, args, kwargs), owner=None, name=f"late {method}"
+            self._land(simulation.patience * 1.2, asked), owner=None, name=f"late {asked.method}"
         )
         await self._process.wait(simulation.patience)
 
-    async def _land(self, seconds: float, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    async def _land(self, seconds: float, asked: _Asked) -> None:
         await self._simulation.wait(seconds)
-        self._simulation.trace.note(f"{self.name}.{method}", _subject(args), "arrives")
-        await self._quietly(method, args, kwargs)
+        self._simulation.trace.note(f"{self.name}.{asked.method}", asked, "arrives")
+        await self._quietly(asked)
 
-    async def _quietly(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    async def _quietly(self, asked: _Asked) -> None:
         """Do it, and tell nobody what came of it."""
         try:
-            await self._do(method, args, kwargs)
+            await self._do(asked)
         except ManystoreError as error:
-            self._simulation.trace.note(f"{self.name}.{method}", "is refused:", type(error).__name__)
+            self._simulation.trace.note(f"{self.name}.{asked.method}", "is refused:", type(error).__name__)
 
     # -- the protocol -----------------------------------------------------------------------------------
 
@@ -359,16 +377,3 @@ class SimulatedStore:
     def drop_notes(self, notes: Sequence[Note]) -> Answer[list[bool]]:
         """See Store.drop_notes."""
         return self._call("drop_notes", notes)
-
-
-def _subject(args: tuple[Any, ...]) -> str:
-    """What a call is about, in short."""
-    words = []
-    for each in args:
-        if isinstance(each, Kind):
-            words.append(each.name)
-        elif isinstance(each, str | int):
-            words.append(str(each))
-        elif isinstance(each, Fence):
-            words.append(f"epoch {each.epoch} {'admits' if each.admits else 'shut'}")
-    return " ".join(words)

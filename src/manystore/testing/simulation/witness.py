@@ -4,7 +4,6 @@ What a write would make of a record is noted before it is asked for. A write tha
 one whose answer never came may have happened or not, now or later, and both are right.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -155,9 +154,8 @@ class Witness:
     async def _ask(self, node: Node, what: str, write: Callable[[], Awaitable[Thing | None]]) -> bool | None:
         """Whether it was acknowledged, or refused (False); None where nothing is known."""
         task = node.process.begin(_awaited(write), what)
-        await asyncio.wait([task, node.process.died], return_when=asyncio.FIRST_COMPLETED)
         said: bool | None = None
-        if task.done() and not task.cancelled() and not node.process.is_dead:
+        if await node.process.outlived(task):
             match task.exception():
                 case None:
                     said = True
