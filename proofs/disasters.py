@@ -76,6 +76,12 @@ def _late_write_in_cosmos() -> Outcome:
     return Outcome(holds=holds and not found.verdict.lost, figures=figures, story=str(found))
 
 
+def _workers_cut_off() -> Outcome:
+    task, differing = _in_folder(functools.partial(network.workers_cut_off, records=20_000, seconds=4.0))
+    figures = {"disasters": 3, "divergent": len(differing)}
+    return Outcome(holds=task.state == "done" and not differing, figures=figures, story=f"{task}")
+
+
 def _without_fence() -> Outcome:
     found: Frozen = _in_folder(
         functools.partial(_late, at=Action.CUT_OVER, is_changed=False, is_fenced=False)
@@ -139,6 +145,7 @@ for _at in (Action.CUT_OVER, Action.CUT_BACK):
     for _is_changed in (True, False):
         _name = f"frozen amid a write, {_at.value}, {'changed' if _is_changed else 'unchanged'} meanwhile"
         _PARTS[_name] = functools.partial(_late_write, _at, _is_changed)
+_PARTS["workflows whose line is cut, and silent"] = _workers_cut_off
 _PARTS["frozen amid a write, in Cosmos DB"] = _late_write_in_cosmos
 _PARTS["frozen amid a write, without the fence"] = _without_fence
 

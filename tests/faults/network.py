@@ -10,10 +10,11 @@ from pathlib import Path
 import asyncpg
 import msgspec
 
-from manystore.moves.tasks import Action
+from manystore.moves.tasks import Action, Task
 from manystore.stores.postgres import PostgresStore
 from manystore.stores.sqlite import SqliteStore
 from tests.contract.postgres_tables import MAPPINGS, prepare
+from tests.faults.moving import Watched, Workers, differing, over, reached, stage
 from tests.faults.ordeal import LIMIT, Ordeal, Verdict, there_and_back
 from tests.faults.postgres_listener import COPY_DATA, PostgresListener
 from tests.faults.tcp_proxy import Blow, TcpProxy, tcp_proxy
@@ -168,6 +169,33 @@ async def slow_line(
                 ordeal.proxy.delay, ordeal.proxy.rate = 0.0, float("inf")
                 await there_and_back(ordeal, (Action.VERIFY, Action.CUT_BACK))
             return await ordeal.judge()
+
+
+async def workers_cut_off(folder: Path, url: str, *, records: int, seconds: float) -> tuple[Task, list[str]]:
+    """Two worker processes lose their lines amid a copy, then hear nothing for a while, twice.
+
+    How the copy ended, and the keys under which the two stores differ. The workflow engine's own connections
+    lead by way of the proxy as well.
+    """
+    async with stage(folder, url) as scene, tcp_proxy(scene.url) as (proxy, by_way):
+        await scene.seed(records)
+        scene.workers = workers = Workers(folder, by_way)
+        try:
+            await workers.start_two()
+            await scene.ask(Action.START)
+            watched = Watched()
+            await scene.ended(watched, reached(records // 5))
+            proxy.cut()
+            for is_dead in (True, False):
+                await asyncio.sleep(1.0)
+                proxy.is_hole = True
+                await asyncio.sleep(seconds)
+                if is_dead:
+                    proxy.cut()
+                proxy.is_hole = False
+            return await scene.ended(watched, over), await differing(scene)
+        finally:
+            await workers.end()
 
 
 def told(verdict: Verdict) -> str:
