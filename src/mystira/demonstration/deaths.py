@@ -18,6 +18,8 @@ from mystira.supervisor import RunningProcess
 
 _LOOK_EVERY: Final = 0.004
 """Seconds between two looks at a board: some steps are over in less than a tenth of a second."""
+_APART: Final = 1.0
+"""Seconds between the return of one victim and the death of the next."""
 _FEW: Final = 5000
 """Records of a step that may be over before it tells of its middle: there, its beginning will do."""
 
@@ -147,8 +149,14 @@ class Deaths:
         return self._platform.all_restarts()
 
     async def healed(self) -> None:
-        """Wait until whoever was killed is back. Raises StartError for a platform that does not come back."""
+        """Wait until whoever was killed is back. Raises StartError for a platform that does not come back.
+
+        Where anybody may be next, people get a moment in between: a death that follows too soon would be
+        counted against the recovery from the one before.
+        """
         await self.healing.healed()
+        if self._victims == "anybody":
+            await asyncio.sleep(max(0.0, self.healing.last_return + _APART - time.monotonic()))
 
     async def gone_on(self) -> None:
         """Wait until everybody is back, and every step that lost somebody has gone on. Raises as `healed`."""

@@ -98,6 +98,12 @@ class Healing:
         """Wait until whoever was killed is back. Raises StartError for a platform that does not come back."""
         await asyncio.gather(*self._returns)
 
+    @property
+    def last_return(self) -> float:
+        """When somebody came back last, in seconds of the machine's monotonic clock."""
+        returns = (wound.death.at + wound.served for wound in self.wounds if wound.served is not None)
+        return max(returns, default=float("-inf"))
+
     async def gone_on(self) -> None:
         """Wait until everybody is back, and every step has gone on. Raises as `healed`."""
         await asyncio.gather(*self._returns, *self._goings_on)

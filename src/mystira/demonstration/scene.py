@@ -61,6 +61,10 @@ class StepFailedError(Exception):
         super().__init__(f'Step "{title}" failed: {reason}.')
 
 
+class StepPutOffError(StepFailedError):
+    """Step "{title}" failed: it was refused, for conditions that may yet be met."""
+
+
 class Watcher(Protocol):
     """Whoever shows a demonstration to people."""
 
@@ -110,7 +114,10 @@ class Scene:
             yield result
 
     async def take(self, title: str, kind: str, action: Action) -> Task:
-        """Take a step of a move, and wait until it has ended well. Raises StepFailedError."""
+        """Take a step of a move, and wait until it has ended well.
+
+        Raises StepFailedError; of that, StepPutOffError where the worker that looked closely refused it.
+        """
 
         def tell(task: Task) -> None:
             if (progress := task.progress) is not None:
@@ -122,7 +129,8 @@ class Scene:
         except ClientError as error:
             raise StepFailedError(title, str(error).rstrip("."), getattr(error, "reasons", ())) from error
         if ended.state != "done":
-            raise StepFailedError(title, f"{action.value} of {kind} ended as {ended.state}", ended.reasons)
+            sort = StepPutOffError if ended.state == "refused" else StepFailedError
+            raise sort(title, f"{action.value} of {kind} ended as {ended.state}", ended.reasons)
         return ended
 
     async def reasons(self, kind: str, action: Action) -> tuple[str, ...]:
@@ -135,7 +143,7 @@ class Scene:
         return task.reasons if task.state == "refused" else ()
 
     async def cut(self, kind: str, action: Action, step: str) -> Cut:
-        """Change the truth, and note when. Raises StepFailedError."""
+        """Change the truth, and note when. Raises as `take`."""
         epoch, began = (await self.admin.move(kind))["epoch"], time.monotonic()
         result = (await self.take(step, kind, action)).result or {}
         cut = Cut(

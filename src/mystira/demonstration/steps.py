@@ -10,14 +10,15 @@ from manystore.moves.actions import side_by_side
 from manystore.moves.tasks import Action, Task
 from mystira.demonstration.deaths import amid_records
 from mystira.demonstration.recovery import Sight
-from mystira.demonstration.report import Copied, Refused
-from mystira.demonstration.scene import KINDS, Scene, StepFailedError
+from mystira.demonstration.report import Copied, Cut, Refused
+from mystira.demonstration.scene import KINDS, Scene, StepFailedError, StepPutOffError
 from mystira.demonstration.stage import WORKER
 from mystira.simulation.families import ACCOUNTS, PROFILES
 
 _COPY_SECONDS: Final = 120.0
 _QUEUE_SECONDS: Final = 30.0
 _MOST_TRIES: Final = 5
+_REFUSED_PAUSE: Final = 1.0
 
 
 async def plan(scene: Scene, kind: str, expected: Mapping[str, int]) -> None:
@@ -189,7 +190,7 @@ async def _cut(scene: Scene, kind: str, action: Action, step: str) -> None:
     async with scene.step(title) as result:
         await _catch_up(scene, title, kind)
         async with scene.deaths.during(kind, step):
-            done = await scene.cut(kind, action, step)
+            done = await _cut_when_allowed(scene, kind, action, step)
         waited = (
             "it died after the change" if done.pause is None else f"writes waited {done.pause * 1000:.0f} ms"
         )
@@ -198,6 +199,16 @@ async def _cut(scene: Scene, kind: str, action: Action, step: str) -> None:
         if done.drains > 1:
             result.phrase += ", after another one had undone what the dead had announced"
         await asyncio.sleep(scene.wishes.breath)
+
+
+async def _cut_when_allowed(scene: Scene, kind: str, action: Action, step: str) -> Cut:
+    """Ask again after a refusal, as a person would: a copy may be too far behind just after a death."""
+    for _ in range(_MOST_TRIES - 1):
+        try:
+            return await scene.cut(kind, action, step)
+        except StepPutOffError:
+            await asyncio.sleep(_REFUSED_PAUSE)
+    return await scene.cut(kind, action, step)
 
 
 async def catch_up(scene: Scene) -> None:
