@@ -165,7 +165,7 @@ async def slow_line(
         ordeal.proxy.delay, ordeal.proxy.rate = delay, rate
         async with ordeal.working():
             async with ordeal.used(pause=pause):
-                await there_and_back(ordeal, (Action.START, Action.VERIFY, Action.CUT_OVER))
+                await there_and_back(ordeal, (Action.START, Action.VERIFY, Action.CUT_OVER), limit=5 * LIMIT)
                 ordeal.proxy.delay, ordeal.proxy.rate = 0.0, float("inf")
                 await there_and_back(ordeal, (Action.VERIFY, Action.CUT_BACK))
             return await ordeal.judge()

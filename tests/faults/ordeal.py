@@ -230,7 +230,7 @@ class Ordeal:
         )
 
 
-async def there_and_back(ordeal: Ordeal, steps: Sequence[Action] = STEPS) -> None:
+async def there_and_back(ordeal: Ordeal, steps: Sequence[Action] = STEPS, *, limit: float = LIMIT) -> None:
     """The whole move, each step again until it is taken."""
     for action in steps:
-        await ordeal.take(action)
+        await ordeal.take(action, limit=limit)
