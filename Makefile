@@ -23,9 +23,9 @@ space := $(empty) $(empty)
 # The block of one package in the lock: its line and the hashes below it.
 block = sed -n '/^$(1)==/,/[^\\]$$/p' requirements.lock
 
-# As many tests at once as there are cores, and two at least, since many of them wait for processes; those of
-# a file stay together, because they share servers.
-SIDE_BY_SIDE := -n $(shell cores=$$(nproc 2>/dev/null || echo 2); test $$cores -gt 2 && echo $$cores || echo 2) \
+# Three tests at once for every two cores, and two at least, since a third of their time they wait for others;
+# those of a file stay together, because they share servers.
+SIDE_BY_SIDE := -n $(shell cores=$$(nproc 2>/dev/null || echo 2); echo $$((cores > 1 ? cores * 3 / 2 : 2))) \
     --dist loadfile --no-loadscope-reorder
 
 # What runs for long ends with make, also if that is killed.
