@@ -17,6 +17,7 @@ from manystore.stores.postgres import Mapping
 from manystore.stores.postgres.codec import Codec, Rows
 from manystore.stores.postgres.layout import array_literal
 from manystore.stores.postgres.mapping import OnePart, StringsPart
+from manystore.stores.postgres.spelling import spelled
 from manystore.stores.postgres.values import spell
 from manystore.testing.samples import awkward_people, key_of, person
 from tests.contract.postgres_tables import GADGETS_MAPPING, PEOPLE_MAPPING, PEOPLE_TABLE
@@ -333,3 +334,11 @@ def test_array_literal_spells_every_text() -> None:
     """Quotes, backslashes, commas, braces and NULL are text like any other."""
     assert array_literal(['a"b', "c\\d", "NULL", "", "{,}"]) == r'{"a\"b","c\\d","NULL","","{,}"}'
     assert array_literal(None) is None
+
+
+def test_first_and_last_moment_are_spelled_as_the_driver_writes_them() -> None:
+    """The driver writes them as infinite, and so must lines of text, or a search misses some."""
+    first, last = dt.datetime.min.replace(tzinfo=dt.UTC), dt.datetime.max.replace(tzinfo=dt.UTC)
+    extremes = [first, last, dt.date.min, dt.date.max]
+    assert [spelled(each) for each in extremes] == ["-infinity", "infinity"] * 2
+    assert spelled(dt.date(2024, 2, 29)) == "2024-02-29"

@@ -53,6 +53,18 @@ def escaped(text: str) -> str:
     return text.translate(_ESCAPES)
 
 
+_INFINITE: Final = {
+    dt.datetime.max.replace(tzinfo=dt.UTC): "infinity",
+    dt.datetime.min.replace(tzinfo=dt.UTC): "-infinity",
+    dt.date.max: "infinity",
+    dt.date.min: "-infinity",
+}
+"""What the driver writes for the first and the last moment and date, so that its parameters equal columns."""
+_EXTREMES: Final = frozenset(
+    {"9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00Z", "9999-12-31", "0001-01-01"}
+)
+
+
 def spelled(value: Any) -> str:
     """A value as the codec gives it to the driver, as text of COPY."""
     if value is None:
@@ -63,6 +75,8 @@ def spelled(value: Any) -> str:
         return "t" if value else "f"
     if isinstance(value, list):
         return escaped(array_literal(value) or NULL)
+    if isinstance(value, dt.date) and value in _INFINITE:
+        return _INFINITE[value]
     return spell(value) if isinstance(value, dt.datetime) else str(value)
 
 
@@ -167,7 +181,10 @@ def _as_spelled(values: Sequence[str], form: Any) -> Texts:
     except msgspec.ValidationError:
         # One of them is none at all, and does not say which.
         return nothing(values)
-    return [text if text == other else None for text, other in zip(values, again, strict=True)]
+    return [
+        text if text == other and text not in _EXTREMES else None
+        for text, other in zip(values, again, strict=True)
+    ]
 
 
 # -- numbers and truth values --------------------------------------------------------------------------
