@@ -49,11 +49,12 @@ def make_signup(random: Random, index: int) -> Document:
 
 def make_sign_in(random: Random, account_id: str) -> Document:
     """Somebody who is signed in."""
-    made = _moment(random)
+    made, role = _moment(random), pick(random, ("User", "User", "Guest", "Admin"))
     sign_in: Document = {
         "id": f"{random.getrandbits(256):064x}",
         "accountId": account_id,
-        "role": pick(random, ("User", "User", "Guest", "Admin")),
+        "role": role,
+        "secondFactorAt": spell(made + _MINUTE) if role == "Admin" else None,
         "createdAt": spell(made),
         "updatedAt": spell(made + DAY),
         "expiresAt": spell(made + 30 * DAY),
