@@ -8,7 +8,6 @@ import pytest_asyncio
 
 from manystore.errors import MissingParentError, NotRepresentableError
 from manystore.records import Record
-from manystore.stores.store import Diverged
 from mystira.domain.accounts.kind import ACCOUNTS
 from mystira.placement import PLACEMENT
 from mystira.settings import Settings
@@ -196,9 +195,12 @@ async def test_the_queue_is_shown_and_settled(own: Api) -> None:
     orphan = MissingParentError(
         kind="accounts", key=keys[0], field="f", parent_kind="accounts", parent_key=NOBODY
     )
+    unfit = NotRepresentableError(
+        store="tables", kind="accounts", key=keys[3], field="f", reason="it is no text"
+    )
     for key in keys:
         record = Record(key, 7, {"id": key, "email": "ada@example.org"})
-        await track.queue.hold(record, Diverged(7) if key == keys[3] else orphan)
+        await track.queue.hold(record, unfit if key == keys[3] else orphan)
     listed = (await own.client.get(f"{QUEUE}/accounts")).json()
     assert [each["key"] for each in listed["items"]] == keys
     dead = (await own.client.get(f"{QUEUE}/accounts", params={"state": "dead"})).json()

@@ -24,6 +24,9 @@ QueueState = Literal["retrying", "parked", "dead"]
 Problem = ManystoreError | Diverged
 
 MAX_ATTEMPTS: Final = 6
+DIVERGED_ATTEMPTS: Final = 3
+"""A copy may run ahead within one version: a foreign key lets go of a parent that was deleted before the
+child's own next version arrives, which does the same. A few tries tell that from a copy that is wrong."""
 FIRST_DELAY: Final = 0.1
 DELAY_FACTOR: Final = 3.0
 _JITTER: Final = 0.2
@@ -223,9 +226,10 @@ def _behind(entry: Entry, version: int) -> Entry:
 def _state_after(problem: Problem, attempts: int) -> QueueState:
     if isinstance(problem, MissingParentError):
         return "parked"
-    if isinstance(problem, (NotRepresentableError, Diverged)) or attempts >= MAX_ATTEMPTS:
+    if isinstance(problem, NotRepresentableError):
         return "dead"
-    return "retrying"
+    most = DIVERGED_ATTEMPTS if isinstance(problem, Diverged) else MAX_ATTEMPTS
+    return "dead" if attempts >= most else "retrying"
 
 
 def _reason(problem: Problem) -> str:

@@ -8,7 +8,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from mystira.http.entrance import plain_refusal
 from mystira.http.problems import ProblemError
 
-
 _FIRST_WORD: Final = 0.2
 """Seconds that the first request of a connection may still take to arrive when the service is to end."""
 
