@@ -1,6 +1,7 @@
 """What the store says when the server refuses a value, or is not there."""
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import AsyncIterator
 from typing import Any
@@ -302,6 +303,21 @@ async def test_close_wakes_those_who_wait(sample_database: str, store: Store) ->
     await transaction.rollback()
     await asyncio.gather(closing, calls[0], return_exceptions=True)
     await holder.close()
+
+
+async def test_a_warm_pool_has_planned_what_it_is_asked_most(sample_database: str) -> None:
+    """Each of its connections has prepared the reading of each kind, and reading prepares nothing more."""
+    store = PostgresStore(sample_database, MAPPINGS, pool_size=3)
+    await store.open()
+    await store.warm()
+    try:
+        async with contextlib.AsyncExitStack() as stack:
+            for _ in range(3):
+                connection = await stack.enter_async_context(store._connections.borrow())
+                count = await connection.fetchval("select count(*) from pg_prepared_statements")
+                assert count >= len(MAPPINGS)
+    finally:
+        await store.close()
 
 
 async def test_a_warm_pool_opens_no_connection_when_many_come_at_once(sample_database: str) -> None:

@@ -15,7 +15,7 @@ the connection last used is the next one lent.
 import asyncio
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final, TypeVar
 
@@ -132,11 +132,24 @@ class Connections:
             return connection
         raise self._closed()
 
-    async def warm(self) -> None:
-        """Fill the pool, one connection after the other, so that nobody has to wait for it meanwhile."""
+    async def warm(self, queries: Sequence[tuple[str, str]] = ()) -> None:
+        """Fill the pool, one connection after the other, so that nobody has to wait for it meanwhile.
+
+        Each is asked the queries (with their one argument), so that it has prepared them before somebody
+        waits for that: what a server plans in 4 ms, ten connections plan in 40 where they begin together.
+        """
+        known = queries if self._statements_kept else ()
+        async with self.borrow() as connection:
+            await _ask_all(connection, known)
         while self._is_open and len(self._idle) + len(self._lent) + self._coming < self._size:
             with self._failures():
-                self._hand_on(await self._grow())
+                connection, is_sound = await self._grow(), False
+                self._lent.add(connection)
+                try:
+                    await _ask_all(connection, known)
+                    is_sound = True
+                finally:
+                    self._give_back(connection, is_sound=is_sound)
 
     async def _grow(self) -> Any:
         self._coming += 1
@@ -305,6 +318,11 @@ class Connections:
         """The first value of the first row, or None."""
         rows = await self.fetch(statement, *arguments)
         return rows[0][0] if rows else None
+
+
+async def _ask_all(connection: Any, queries: Sequence[tuple[str, str]]) -> None:
+    for statement, argument in queries:
+        await connection.fetch(statement, argument)
 
 
 def _leaves_sound(error: Exception) -> bool:
