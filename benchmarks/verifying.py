@@ -43,8 +43,8 @@ DIFFERING: Final = Claim(
     bar=VERIFY_PEER,
     case="1 record in 1 000 differs",
     unit="/s",
-    missed="Both sides tell a hash of each record of a range that differs, and each record that stands out is "
-    "read again as it is by now, since people go on writing; the peer takes what it sees for the truth.",
+    missed="Both sides tell a hash of each record of a range that differs, and each record that stands out "
+    "is read again as it is by now, since people go on writing; the peer takes what it sees for the truth.",
 )
 _COUNTED: Final = (
     "A count reads no key. Here every key and version is read in key order and compared, between unlike "

@@ -28,8 +28,8 @@ BACK = Claim(bar=WRITE_PAUSE, case="cut-back", unit="s")
 READS = Claim(
     bar=READ_PAUSE,
     unit="s",
-    missed="No read waits for a cut, but from one moment to the next all come from the other store, which has "
-    "read none of these accounts lately. Two milliseconds more than the longest of a calm second.",
+    missed="No read waits for a cut, but from one moment to the next all come from the other store, which "
+    "has read none of these accounts lately. It is a matter of a millisecond or two.",
 )
 ACCOUNTS_WRITTEN, WRITES, READS_A_SECOND, PROCESSES = 4_000, 500.0, 100.0, 2
 ROUNDS = 10
