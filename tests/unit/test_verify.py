@@ -16,6 +16,7 @@ from manystore.errors import (
     NotRepresentableError,
     StepRefusedError,
 )
+from manystore.followers.queue import DIVERGED_ATTEMPTS
 from manystore.moves.tasks import Action
 from manystore.moves.verify import Basis, Verifier
 from manystore.placement import Phase, read_state
@@ -311,6 +312,8 @@ async def test_other_content_under_the_version_that_comes_next_is_found(restless
     plant(source, KEY, next_version, lambda content: content | {"visits": 7})
     source._drawer(PEOPLE).log.append(Change(KEY, next_version))
     await track.advance()
+    for _ in range(DIVERGED_ATTEMPTS - 1):
+        await track.retry(whatever_is_due=False)
     source.is_restless = True
     result = await restless.do(Action.VERIFY)
     assert (result["differences"], result["moving"]) == (1, 0)
