@@ -20,7 +20,7 @@ from manystore.errors import (
 )
 from manystore.followers.queue import MAX_ATTEMPTS, Audited, SyncQueue
 from manystore.followers.runner import SyncRunner
-from manystore.followers.sync import BATCH, Track
+from manystore.followers.sync import BATCH, ORPHANS, Track
 from manystore.moves.tasks import Action
 from manystore.placement import Leases, Placement, read_state
 from manystore.records import Kind, Parent, Record
@@ -367,3 +367,21 @@ async def test_in_a_kind_that_points_to_itself_parents_go_first(scene: Scene) ->
         await track.queue.hold(written, problem)
     assert await track.retry(whatever_is_due=False) == 5
     assert await scene.target.count(family) == 5
+
+
+async def test_a_parked_change_that_a_newer_one_overtook_does_not_wait_for_ever(scene: Scene) -> None:
+    """A copy queued what it had read before the follower brought the next version, which is no orphan."""
+    await scene.do(Action.START, "letters")
+    state, clock = await read_state(scene.letters), ManualClock()
+    track = Track(scene.letters, state, clock=clock, randomness=scene.random)
+    old = await scene.source.put(LETTERS, key_of(1), letter(1, 777), expected=None, epoch=state.epoch)
+    await scene.source.put(LETTERS, key_of(1), letter(1, 1), expected=1, epoch=state.epoch)
+    await track.reach(await scene.source.head(LETTERS))
+    missing = MissingParentError(
+        kind="letters", key=old.key, field="personId", parent_kind="people", parent_key=key_of(777)
+    )
+    assert (await track.queue.hold(old, missing)).state == "parked"
+    clock.advance(ORPHANS)
+    assert await track.retry() == 1
+    assert await track.queue.entries() == []
+    assert await scene.target.get(LETTERS, old.key) == await scene.source.get(LETTERS, old.key)

@@ -31,6 +31,9 @@ Not at each look: while PostgreSQL is the truth, the place moves on with every t
 to note it is a commit of the copy, for each kind in which nothing happens, 25 times a second.
 """
 
+ORPHANS: Final = 1.0
+"""Seconds after which those whose parent is still missing are looked at again; a drain does so at once."""
+
 
 def position_name(kind: str) -> str:
     """The note of the copy in which the follower of a kind keeps its position."""
@@ -47,7 +50,7 @@ class Track:
         self.truth: Final = placement.truth(state)
         self.copy: Final = placement.copy(state)
         self.queue: Final = SyncQueue(self.copy, self.kind, clock=clock, randomness=randomness)
-        self._clock, self._noted_at = clock, float("-inf")
+        self._clock, self._noted_at, self._orphans_at = clock, float("-inf"), float("-inf")
         self._note: Note | None = None
 
     async def position(self) -> Position:
@@ -169,6 +172,26 @@ class Track:
                 taken += await self._retry_batch(ready[start : start + BATCH])
             tried = {entry.key for entry in ready}
             waiting = [entry for entry in waiting if entry.key not in tried]
+        if waiting and (not whatever_is_due or self._clock.monotonic() - self._orphans_at >= ORPHANS):
+            self._orphans_at = self._clock.monotonic()
+            taken += await self._retry_changed(waiting)
+        return taken
+
+    async def _retry_changed(self, orphans: Sequence[Entry]) -> int:
+        """Try those again whose parent is not there, but whose record has changed since.
+
+        Who copies a stretch may queue what it read there when the follower has just brought a newer version
+        over, one that points elsewhere or is deleted: no change, and no parent, will come to say so.
+        """
+        taken = 0
+        for start in range(0, len(orphans), BATCH):
+            batch = orphans[start : start + BATCH]
+            found = await self.truth.get_many(self.kind, [entry.key for entry in batch])
+            changed = [
+                entry for entry in batch if entry.key in found and found[entry.key].version > entry.version
+            ]
+            if changed:
+                taken += await self._retry_batch(changed)
         return taken
 
     async def _ready(self, entries: Sequence[Entry]) -> list[Entry]:
