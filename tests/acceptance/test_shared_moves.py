@@ -234,7 +234,7 @@ async def test_kinds_share_the_hands_of_a_worker(scene: Scene) -> None:
     await seed(scene, people=24, words=24)
     for kind in (PEOPLE, WORDS):
         await cut(scene, kind, 12)
-    scene.source.before_page = functools.partial(asyncio.sleep, 0.25)  # type: ignore[method-assign]
+    scene.source.before_page = functools.partial(asyncio.sleep, 0.6)  # type: ignore[method-assign]
     async with scene.working():
         await scene.ask(Action.START, PEOPLE)
         await scene.until(PEOPLE, lambda task: task.progress is not None)
