@@ -282,7 +282,7 @@ async def test_a_source_that_throttles_slows_the_move_down_and_it_says_so(scene:
 async def test_a_worker_that_was_stopped_goes_on_when_it_is_started_again(scene: Scene) -> None:
     """Stopped in the middle of its ranges, the same process takes part again, and ends what it began."""
     await seed(scene, words=8000)
-    scene.source.before_page = functools.partial(asyncio.sleep, 0.2)  # type: ignore[method-assign]
+    scene.source.before_page = functools.partial(asyncio.sleep, 0.4)  # type: ignore[method-assign]
     async with scene.working():
         await scene.ask(Action.START, WORDS)
         told = await scene.until(WORDS, lambda task: task.progress is not None and task.progress.done >= 2000)
